@@ -1,0 +1,2 @@
+//! The `readyloop` command.
+fn main() {}
