@@ -1,0 +1,214 @@
+//! What can be watched: a [`Fact`] for each thing the loop does, and the [`Counters`] of them.
+//!
+//! A fact is emitted at one point of the code per kind. It costs no system call, and nothing at
+//! all where nobody listens: [`Probe`] is implemented for `()` by doing nothing. The counters are
+//! always on.
+
+use crate::error::CloseReason;
+use crate::token::Token;
+
+/// Something that just happened in the loop.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A poll returned; so many events were ready.
+    Polled {
+        /// Events returned.
+        events: usize,
+    },
+    /// An event reached a live entry.
+    Event {
+        /// Whose.
+        token: Token,
+        /// The readiness bits that it carried.
+        bits: u8,
+    },
+    /// An event, a message or a timer named an entry that is gone.
+    Stale {
+        /// Whose it had been.
+        token: Token,
+    },
+    /// A connection was accepted.
+    Accepted {
+        /// Its new token.
+        token: Token,
+        /// The listener's token.
+        from: Token,
+    },
+    /// An outgoing or handed-over connection was adopted.
+    Adopted {
+        /// Its new token.
+        token: Token,
+    },
+    /// A read returned bytes; zero is the end of the stream.
+    Read {
+        /// Whose.
+        token: Token,
+        /// How many.
+        bytes: usize,
+    },
+    /// A write took bytes.
+    Wrote {
+        /// Whose.
+        token: Token,
+        /// How many.
+        bytes: usize,
+    },
+    /// A read or write would have blocked.
+    Blocked {
+        /// Whose.
+        token: Token,
+        /// True for a write.
+        writing: bool,
+    },
+    /// A budget ran out; the rest waits in the run queue.
+    Budget {
+        /// Whose.
+        token: Token,
+    },
+    /// A deadline was put into the timer heap.
+    Armed {
+        /// Whose.
+        token: Token,
+    },
+    /// A deadline was reached and acted upon.
+    Fired {
+        /// Whose.
+        token: Token,
+    },
+    /// A stream's session is about to be called: proof that a socket was driven.
+    Driven {
+        /// Whose.
+        token: Token,
+    },
+    /// Reading stopped because the peer does not take what it is sent.
+    Stalled {
+        /// Whose.
+        token: Token,
+        /// Its unsent bytes.
+        backlog: usize,
+    },
+    /// A listener stopped accepting: full, or out of descriptors.
+    Paused {
+        /// The listener.
+        token: Token,
+        /// True if the system ran out of descriptors, false at our own cap.
+        descriptors: bool,
+    },
+    /// A listener accepts again.
+    Resumed {
+        /// The listener.
+        token: Token,
+    },
+    /// A datagram was received.
+    Received {
+        /// The socket.
+        token: Token,
+        /// Its size.
+        bytes: usize,
+    },
+    /// A datagram was sent.
+    Sent {
+        /// The socket.
+        token: Token,
+        /// Its size.
+        bytes: usize,
+    },
+    /// A datagram was dropped, or refused by the system.
+    Dropped {
+        /// The socket.
+        token: Token,
+    },
+    /// An entry ended.
+    Closed {
+        /// Whose.
+        token: Token,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Somebody who watches the loop.
+pub trait Probe {
+    /// Called once for each fact, on the loop's thread; must be quick and must not block.
+    #[inline(always)]
+    fn fact(&mut self, fact: Fact) {
+        let _ = fact;
+    }
+}
+
+impl Probe for () {}
+
+/// Totals of the facts since the loop began.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Counters {
+    pub turns: u64,
+    pub events: u64,
+    pub stale: u64,
+    pub accepted: u64,
+    pub adopted: u64,
+    pub reads: u64,
+    pub read_bytes: u64,
+    pub writes: u64,
+    pub written_bytes: u64,
+    pub would_blocks: u64,
+    pub budget_stops: u64,
+    pub timers_armed: u64,
+    pub timers_fired: u64,
+    pub stalls: u64,
+    pub accept_pauses: u64,
+    pub descriptor_exhaustions: u64,
+    pub datagrams_received: u64,
+    pub datagrams_sent: u64,
+    pub datagrams_dropped: u64,
+    pub datagram_bytes_in: u64,
+    pub datagram_bytes_out: u64,
+    /// Closed connections by [`CloseReason::kind`].
+    pub closed: [u64; CloseReason::KINDS],
+    /// Requests answered, by the first digit of their status.
+    pub responses: [u64; 6],
+}
+
+impl Probe for Counters {
+    #[inline]
+    fn fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Polled { events } => {
+                self.turns += 1;
+                self.events += events as u64;
+            }
+            Fact::Stale { .. } => self.stale += 1,
+            Fact::Accepted { .. } => self.accepted += 1,
+            Fact::Adopted { .. } => self.adopted += 1,
+            Fact::Read { bytes, .. } => {
+                self.reads += 1;
+                self.read_bytes += bytes as u64;
+            }
+            Fact::Wrote { bytes, .. } => {
+                self.writes += 1;
+                self.written_bytes += bytes as u64;
+            }
+            Fact::Blocked { .. } => self.would_blocks += 1,
+            Fact::Budget { .. } => self.budget_stops += 1,
+            Fact::Armed { .. } => self.timers_armed += 1,
+            Fact::Fired { .. } => self.timers_fired += 1,
+            Fact::Stalled { .. } => self.stalls += 1,
+            Fact::Paused { descriptors, .. } => {
+                self.accept_pauses += 1;
+                self.descriptor_exhaustions += u64::from(descriptors);
+            }
+            Fact::Received { bytes, .. } => {
+                self.datagrams_received += 1;
+                self.datagram_bytes_in += bytes as u64;
+            }
+            Fact::Sent { bytes, .. } => {
+                self.datagrams_sent += 1;
+                self.datagram_bytes_out += bytes as u64;
+            }
+            Fact::Dropped { .. } => self.datagrams_dropped += 1,
+            Fact::Closed { reason, .. } => self.closed[reason.kind()] += 1,
+            Fact::Event { .. } | Fact::Driven { .. } | Fact::Resumed { .. } => {}
+        }
+    }
+}

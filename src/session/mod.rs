@@ -1,0 +1,315 @@
+//! A session: a protocol machine and the application's handler in one, still pure.
+//!
+//! A [`Session`] is what a connection runs. It is called with bytes, ends, messages and time; it
+//! answers by appending to its own output and by returning a [`Flow`]. Everything else that it
+//! wants (to reach another connection, to have work done elsewhere) it records through [`Cx`] and
+//! the driver carries out after it has returned, so no call ever re-enters a session.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::error::CloseReason;
+use crate::limits::Limits;
+use crate::probe::Counters;
+use crate::time::{HttpDate, Moment};
+use crate::token::Token;
+
+pub mod datagram;
+pub mod http;
+pub mod raw;
+
+/// One connection's protocol and application.
+///
+/// Only [`on_data`](Session::on_data) must be written. The driver promises: no call after
+/// [`on_close`](Session::on_close), which comes exactly once; `on_data` is called again with the
+/// same bytes, and more, until they are taken; and [`deadline`](Session::deadline) is asked after
+/// every call, so a session changes its deadline by answering differently.
+pub trait Session {
+    /// The connection is established (over TLS: the handshake is done).
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Continue
+    }
+
+    /// Bytes arrived. Advance `input` past what was used; the rest is kept and offered again when
+    /// more has come, when the backlog has drained, or after any other call that continues.
+    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow;
+
+    /// The peer will send no more. `clean` is false when TLS was cut off without its closing
+    /// alert. What was not taken from `on_data` is lost after this call.
+    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
+        let _ = (clean, cx);
+        Flow::Close(CloseMode::Flush, CloseReason::PeerClosed)
+    }
+
+    /// There is room to produce more, after [`Cx::want_drain`] asked to be told.
+    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Continue
+    }
+
+    /// The moment that [`deadline`](Session::deadline) named has come.
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Continue
+    }
+
+    /// Somebody sent this connection a message.
+    fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
+        let _ = (message, cx);
+        Flow::Continue
+    }
+
+    /// The loop drains: finish what is in flight and close. A session that closes at once returns
+    /// [`Flow::Close`]; one that goes on is closed when it does so later or at the drain's deadline.
+    fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Close(CloseMode::Linger, CloseReason::Drained)
+    }
+
+    /// The connection has ended.
+    fn on_close(&mut self, why: CloseReason) {
+        let _ = why;
+    }
+
+    /// When to call [`on_timeout`](Session::on_timeout) next; [`Moment::NEVER`] for not at all.
+    fn deadline(&self) -> Moment {
+        Moment::NEVER
+    }
+}
+
+/// What a connection does after its session returned.
+pub enum Flow {
+    /// Go on: take more input when it comes.
+    Continue,
+    /// Take no more input until a later call returns [`Flow::Continue`].
+    Pause,
+    /// From here on the connection is `0`'s: it gets `on_open`, then the bytes not yet taken.
+    Upgrade(Box<dyn Session>),
+    /// End the connection.
+    Close(CloseMode, CloseReason),
+}
+
+/// How to end a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseMode {
+    /// Send what is waiting, then close. Right when the peer's input has been read to its end.
+    Flush,
+    /// Send what is waiting, end our direction, then read and discard for a bounded while: closing
+    /// with unread input would reset the connection and destroy the last reply (RFC 9112 §9.6).
+    Linger,
+    /// Close now; what is waiting is lost.
+    Abort,
+}
+
+/// Makes the session of each new connection of a listener.
+pub trait Service {
+    /// Called when a connection is established (over TLS: after the handshake).
+    fn open(&self, info: &ConnInfo<'_>) -> Box<dyn Session>;
+}
+
+impl<F: Fn(&ConnInfo<'_>) -> Box<dyn Session>> Service for F {
+    fn open(&self, info: &ConnInfo<'_>) -> Box<dyn Session> {
+        self(info)
+    }
+}
+
+/// What is known of a connection when its session is made.
+#[derive(Clone, Debug)]
+pub struct ConnInfo<'a> {
+    /// Its name on this loop.
+    pub token: Token,
+    /// Its peer, as text: `127.0.0.1:4000`, or `unix` where the peer has no name.
+    pub peer: &'a str,
+    /// When it was established.
+    pub now: Moment,
+    /// What the TLS handshake agreed on, over TLS.
+    pub tls: Option<TlsInfo<'a>>,
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Clone, Debug, Default)]
+pub struct TlsInfo<'a> {
+    /// The protocol chosen by ALPN (RFC 7301), if any.
+    pub alpn: Option<&'a [u8]>,
+    /// The name that the client asked for (RFC 6066 §3), if any.
+    pub server_name: Option<&'a str>,
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite by its IANA name.
+    pub suite: &'static str,
+    /// True if an earlier session was resumed.
+    pub resumed: bool,
+    /// The client's certificate in DER, verified, if it sent one.
+    pub client_certificate: Option<&'a [u8]>,
+}
+
+/// Something sent to a connection, from another one or from another thread.
+pub enum Message {
+    /// Bytes, shared with other receivers. A raw session writes them as they are.
+    Bytes(Arc<[u8]>),
+    /// Anything a session and its correspondent agreed on.
+    Any(Box<dyn Any + Send>),
+}
+
+impl Message {
+    /// Wraps any value.
+    pub fn any(value: impl Any + Send) -> Self {
+        Message::Any(Box::new(value))
+    }
+}
+
+/// Work to be done away from the loop; what it returns is sent to the connection that asked.
+pub type Job = Box<dyn FnOnce() -> Message + Send>;
+
+/// A wish of a session that the driver carries out after the call.
+pub enum Op {
+    /// Send a message.
+    Send(Token, Message),
+    /// Close another connection.
+    Close(Token, CloseMode),
+    /// Run a job off the loop and send its result to this connection.
+    Offload(Token, Job),
+}
+
+/// What all connections of one loop share while sessions run: the time, the limits, the counters
+/// and the recorded wishes.
+pub struct Env {
+    /// The time of this turn.
+    pub now: Moment,
+    /// The loop's limits.
+    pub limits: Limits,
+    /// The current HTTP date.
+    pub date: HttpDate,
+    /// Totals since the loop began.
+    pub counters: Counters,
+    /// Connections that are open now.
+    pub live: usize,
+    /// True once the loop drains.
+    pub draining: bool,
+    /// Wishes not yet carried out.
+    pub ops: Vec<Op>,
+    /// Plain output of the TLS connection at work; empty between calls.
+    pub(crate) plain: Vec<u8>,
+}
+
+impl Env {
+    /// An environment at the start of time.
+    pub fn new(limits: Limits) -> Self {
+        Env {
+            now: Moment::START,
+            limits,
+            date: HttpDate::new(),
+            counters: Counters::default(),
+            live: 0,
+            draining: false,
+            ops: Vec::new(),
+            plain: Vec::new(),
+        }
+    }
+}
+
+/// A session's view of its surroundings during one call.
+pub struct Cx<'a> {
+    out: &'a mut Vec<u8>,
+    env: &'a mut Env,
+    token: Token,
+    unsent: usize,
+    wants_drain: &'a mut bool,
+}
+
+impl<'a> Cx<'a> {
+    /// A view for the connection `token`, which has `unsent` bytes waiting besides `out`.
+    #[inline]
+    pub fn new(
+        out: &'a mut Vec<u8>,
+        env: &'a mut Env,
+        token: Token,
+        unsent: usize,
+        wants_drain: &'a mut bool,
+    ) -> Self {
+        Cx { out, env, token, unsent, wants_drain }
+    }
+
+    /// Where the session's output goes. It is written to the socket after the call returns.
+    #[inline]
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// Output and environment at once, for encoders that need both.
+    #[inline]
+    pub fn split(&mut self) -> (&mut Vec<u8>, &mut Env) {
+        (self.out, self.env)
+    }
+
+    /// Appends `bytes` to the output.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// The time of this turn.
+    #[inline]
+    pub fn now(&self) -> Moment {
+        self.env.now
+    }
+
+    /// This connection's name.
+    #[inline]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// The loop's limits.
+    #[inline]
+    pub fn limits(&self) -> &Limits {
+        &self.env.limits
+    }
+
+    /// What all connections share.
+    #[inline]
+    pub fn env(&mut self) -> &mut Env {
+        self.env
+    }
+
+    /// How many more bytes may be produced before the high watermark. Producers stop at zero, call
+    /// [`want_drain`](Self::want_drain) and go on in `on_drain`.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.env.limits.high_water.saturating_sub(self.unsent + self.out.len())
+    }
+
+    /// Bytes of this connection that the peer has not taken yet.
+    #[inline]
+    pub fn unsent(&self) -> usize {
+        self.unsent + self.out.len()
+    }
+
+    /// Asks for one `on_drain` once the unsent bytes are at or below the low watermark.
+    #[inline]
+    pub fn want_drain(&mut self) {
+        *self.wants_drain = true;
+    }
+
+    /// Sends `message` to another connection, or to this one.
+    pub fn send(&mut self, to: Token, message: Message) {
+        self.env.ops.push(Op::Send(to, message));
+    }
+
+    /// Closes another connection.
+    pub fn close(&mut self, token: Token, mode: CloseMode) {
+        self.env.ops.push(Op::Close(token, mode));
+    }
+
+    /// Runs `job` on the off-load pool; its result comes back as a message.
+    ///
+    /// When the pool's queue is full the message is an [`OffloadRefused`].
+    pub fn offload(&mut self, job: impl FnOnce() -> Message + Send + 'static) {
+        self.env.ops.push(Op::Offload(self.token, Box::new(job)));
+    }
+}
+
+/// The message that comes back at once when the off-load queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffloadRefused;
