@@ -1,0 +1,19 @@
+//! HTTP/1.1 (RFC 9110, RFC 9112): the server's side of one connection.
+//!
+//! [`Server`] turns bytes into [`Event`]s; `encode` turns answers into bytes. One exchange is in
+//! flight at a time: after [`Event::End`] the machine yields nothing until the reply is complete
+//! and [`Server::next`] has been called, which is how pipelined requests wait their turn.
+//!
+//! Framing is strict. What two readers could understand differently is refused with a [`Refusal`],
+//! which carries the status to answer with; the connection closes after it.
+
+mod body;
+pub mod encode;
+mod head;
+mod refusal;
+mod server;
+
+pub use body::Framing;
+pub use head::{Head, Header, Slots, Version};
+pub use refusal::Refusal;
+pub use server::{Event, Server};

@@ -1,0 +1,3 @@
+//! Protocol machines: bytes in, events out; answers in, bytes out. No sockets, no clock, no threads.
+
+pub mod h1;

@@ -1,0 +1,210 @@
+//! What a reactor needs from an operating system.
+//!
+//! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::probe::Probe;
+use crate::session::Job;
+use crate::time::Moment;
+use crate::token::Token;
+
+/// The readiness of one socket, as a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready(pub u8);
+
+impl Ready {
+    /// A read may make progress.
+    pub const READABLE: Ready = Ready(1);
+    /// A write may make progress.
+    pub const WRITABLE: Ready = Ready(2);
+    /// The peer has ended its direction. A hint: only a read of zero bytes decides.
+    pub const READ_CLOSED: Ready = Ready(4);
+    /// Both directions are gone, or the socket has an error.
+    pub const CLOSED: Ready = Ready(8);
+
+    /// True if `self` has any bit of `other`.
+    #[inline]
+    pub const fn has(self, other: Ready) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds the bits of `other`.
+    #[inline]
+    pub fn insert(&mut self, other: Ready) {
+        self.0 |= other.0;
+    }
+
+    /// Takes the bits of `other` away.
+    #[inline]
+    pub fn remove(&mut self, other: Ready) {
+        self.0 &= !other.0;
+    }
+}
+
+/// One event of a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Which entry; possibly one that is gone.
+    pub token: Token,
+    /// What it is ready for.
+    pub ready: Ready,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP or UDP over IPv4 or IPv6.
+    Inet(std::net::SocketAddr),
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+/// How to listen.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Where.
+    pub address: Address,
+    /// Connections that the system queues before they are accepted.
+    pub backlog: u32,
+    /// Several sockets may bind the same address and share its load (`SO_REUSEPORT`).
+    pub reuse_port: bool,
+    /// An IPv6 wildcard address takes IPv4 as well (`IPV6_V6ONLY` off).
+    pub dual_stack: bool,
+    /// Accepted sockets send at once (`TCP_NODELAY`).
+    pub nodelay: bool,
+    /// Probe silent peers (`SO_KEEPALIVE`) after this long.
+    pub keep_alive: Option<Duration>,
+    /// The peer speaks first: it is accepted when its first bytes are there
+    /// (`TCP_DEFER_ACCEPT`), where the system knows how.
+    pub peer_speaks_first: bool,
+    /// Kernel send and receive buffer sizes, where the default does not suit.
+    pub send_buffer: Option<usize>,
+    /// See `send_buffer`.
+    pub recv_buffer: Option<usize>,
+}
+
+impl Listen {
+    /// The usual way to listen at `address`.
+    pub fn new(address: Address) -> Self {
+        Listen {
+            address,
+            backlog: 4096,
+            reuse_port: false,
+            dual_stack: true,
+            nodelay: true,
+            keep_alive: None,
+            peer_speaks_first: false,
+            send_buffer: None,
+            recv_buffer: None,
+        }
+    }
+}
+
+impl From<std::net::SocketAddr> for Listen {
+    fn from(address: std::net::SocketAddr) -> Self {
+        Listen::new(Address::Inet(address))
+    }
+}
+
+/// A non-blocking stream socket. Readiness is edge-triggered.
+pub trait Stream {
+    /// Reads what is there; zero is the end of the stream.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
+    /// Writes the two slices in this order, as far as they are taken.
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
+    /// Ends our direction.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+    /// Takes the pending error of the socket, if there is one.
+    fn take_error(&mut self) -> Option<io::Error>;
+    /// Makes a later close drop the connection with a reset.
+    fn set_abort(&mut self);
+}
+
+/// A batch of datagrams, one buffer each. Kept by the reactor and used again.
+pub trait DatagramSocket {
+    /// Who sent a datagram, and where to send one to.
+    type Peer: Clone + std::fmt::Display;
+
+    /// Receives what is there, at most `max` datagrams, and calls `each` with every one of them
+    /// (sender, bytes, whether the system cut it short). `WouldBlock` when there is none.
+    fn receive(
+        &mut self,
+        max: usize,
+        each: &mut dyn FnMut(&Self::Peer, &[u8], bool),
+    ) -> io::Result<usize>;
+    /// Sends datagrams in order; answers how many were taken. An error concerns the first one only.
+    fn send(&mut self, batch: &[(Self::Peer, Vec<u8>)]) -> io::Result<usize>;
+}
+
+/// Wakes a poll from another thread. Many wakes before one poll are one.
+pub trait Wake: Send + Sync {
+    /// Makes the current or the next poll return.
+    fn wake(&self);
+}
+
+/// An operating system, real or simulated.
+pub trait World: Probe {
+    /// A connection.
+    type Stream: Stream;
+    /// A listening socket.
+    type Listener;
+    /// A datagram socket.
+    type Datagram: DatagramSocket;
+    /// A descriptor of the host's own.
+    type External;
+
+    /// The time. Never goes back.
+    fn now(&mut self) -> Moment;
+    /// The wall clock.
+    fn wall(&mut self) -> SystemTime;
+    /// Waits until something is ready, the timeout has passed or a wake came; appends what is
+    /// ready. `None` waits without limit. An interrupted wait is an empty success.
+    fn poll(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()>;
+    /// The waker of this world's poll.
+    fn waker(&self) -> Arc<dyn Wake>;
+
+    /// Opens a listening socket; events arrive under `token`.
+    fn listen(&mut self, how: &Listen, token: Token) -> io::Result<Self::Listener>;
+    /// The address it is bound to, with the port that the system chose.
+    fn listening(&self, listener: &Self::Listener) -> io::Result<Address>;
+    /// Accepts one connection, not yet registered, and names its peer into `peer`.
+    fn accept(&mut self, listener: &Self::Listener, how: &Listen, peer: &mut String) -> io::Result<Self::Stream>;
+    /// Turns new connections away while those under way may still be accepted. First step of a
+    /// drain; a no-op where the system cannot.
+    fn refuse(&mut self, listener: &Self::Listener);
+    /// Closes a listening socket.
+    fn unlisten(&mut self, listener: Self::Listener);
+
+    /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
+    /// exists raises an event.
+    fn register(&mut self, stream: &mut Self::Stream, token: Token, writable: bool) -> io::Result<()>;
+    /// Adds WRITABLE to a registered connection.
+    fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+    /// Closes a connection.
+    fn close(&mut self, stream: Self::Stream);
+
+    /// Opens a datagram socket; events arrive under `token`.
+    fn bind(&mut self, how: &Listen, token: Token) -> io::Result<Self::Datagram>;
+    /// The address it is bound to.
+    fn bound(&self, socket: &Self::Datagram) -> io::Result<Address>;
+    /// Closes a datagram socket.
+    fn unbind(&mut self, socket: Self::Datagram);
+
+    /// Watches a descriptor of the host's.
+    fn watch(&mut self, external: &mut Self::External, token: Token) -> io::Result<()>;
+    /// Watches it no longer.
+    fn unwatch(&mut self, external: Self::External);
+
+    /// Gives up the reserve descriptor, so that one connection can be accepted and turned away.
+    fn spend_reserve(&mut self);
+    /// Tries to take a reserve descriptor again.
+    fn renew_reserve(&mut self);
+
+    /// Runs a job away from the loop and hands its result to `done`, on any thread. `false` if
+    /// the queue is full; the job is dropped then.
+    fn offload(&mut self, job: Job, done: Box<dyn FnOnce(crate::session::Message) + Send>) -> bool;
+}
