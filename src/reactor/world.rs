@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::probe::Probe;
+use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::session::Job;
 use crate::time::Moment;
 use crate::token::Token;
@@ -124,20 +125,14 @@ pub trait Stream {
     fn set_abort(&mut self);
 }
 
-/// A batch of datagrams, one buffer each. Kept by the reactor and used again.
+/// A non-blocking datagram socket. Readiness is edge-triggered.
 pub trait DatagramSocket {
-    /// Who sent a datagram, and where to send one to.
-    type Peer: Clone + std::fmt::Display;
-
-    /// Receives what is there, at most `max` datagrams, and calls `each` with every one of them
-    /// (sender, bytes, whether the system cut it short). `WouldBlock` when there is none.
-    fn receive(
-        &mut self,
-        max: usize,
-        each: &mut dyn FnMut(&Self::Peer, &[u8], bool),
-    ) -> io::Result<usize>;
-    /// Sends datagrams in order; answers how many were taken. An error concerns the first one only.
-    fn send(&mut self, batch: &[(Self::Peer, Vec<u8>)]) -> io::Result<usize>;
+    /// Receives what is there, at most `max` datagrams, and calls `each` with every one of them.
+    /// `WouldBlock` when there is none; fewer than `max` says nothing about there being more.
+    fn receive(&mut self, max: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<usize>;
+    /// Sends from the front of `outbox`; answers how many were taken. An error concerns the first
+    /// one only.
+    fn send(&mut self, outbox: &Outbox) -> io::Result<usize>;
 }
 
 /// Wakes a poll from another thread. Many wakes before one poll are one.
@@ -171,8 +166,8 @@ pub trait World: Probe {
     fn listen(&mut self, how: &Listen, token: Token) -> io::Result<Self::Listener>;
     /// The address it is bound to, with the port that the system chose.
     fn listening(&self, listener: &Self::Listener) -> io::Result<Address>;
-    /// Accepts one connection, not yet registered, and names its peer into `peer`.
-    fn accept(&mut self, listener: &Self::Listener, how: &Listen, peer: &mut String) -> io::Result<Self::Stream>;
+    /// Accepts one connection, not yet registered, and names its peer.
+    fn accept(&mut self, listener: &Self::Listener, how: &Listen) -> io::Result<(Self::Stream, Peer)>;
     /// Turns new connections away while those under way may still be accepted. First step of a
     /// drain; a no-op where the system cannot.
     fn refuse(&mut self, listener: &Self::Listener);

@@ -119,8 +119,8 @@ impl<F: Fn(&ConnInfo<'_>) -> Box<dyn Session>> Service for F {
 pub struct ConnInfo<'a> {
     /// Its name on this loop.
     pub token: Token,
-    /// Its peer, as text: `127.0.0.1:4000`, or `unix` where the peer has no name.
-    pub peer: &'a str,
+    /// Who is at the other end.
+    pub peer: &'a datagram::Peer,
     /// When it was established.
     pub now: Moment,
     /// What the TLS handshake agreed on, over TLS.
