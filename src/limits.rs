@@ -65,6 +65,8 @@ pub struct Limits {
     /// `progress`; whoever is slower is closed. Peers that need less time than one window to
     /// finish are never measured.
     pub progress_bytes: u32,
+    /// From the end of a request to the start of its reply, when our own application answers later.
+    pub reply: Duration,
     /// How long a closing connection may keep sending what nobody will read.
     pub linger: Duration,
     /// How many bytes it may send then.
@@ -84,6 +86,9 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a body: more is `413`.
     pub body_bytes: u64,
+    /// Bytes of a body that nobody wants which are read and thrown away to keep the connection;
+    /// a longer one closes it.
+    pub discard_bytes: u64,
     /// Bytes of one chunk-size line with its extensions: more is `400`.
     pub chunk_line: usize,
     /// Bytes of all chunk extensions of one body: more is `400`.
@@ -120,6 +125,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             progress: Duration::from_secs(10),
             progress_bytes: 1024,
+            reply: Duration::from_secs(60),
             linger: Duration::from_secs(2),
             linger_bytes: 1024 * 1024,
             accept_retry: Duration::from_millis(100),
@@ -129,6 +135,7 @@ impl Default for Limits {
             head_bytes: 16 * 1024,
             headers: 100,
             body_bytes: 64 * 1024 * 1024,
+            discard_bytes: 64 * 1024,
             chunk_line: 256,
             chunk_extensions: 4 * 1024,
             trailer_bytes: 4 * 1024,

@@ -232,7 +232,10 @@ impl Connection {
         self.tls = Some(secure);
         match result {
             Err(_) => self.close(CloseMode::Linger, CloseReason::Tls, io.env),
-            Ok(()) if peer_closed && !self.ended => self.end(true, io.env, io.token, io.unsent),
+            Ok(()) if peer_closed && !self.ended => {
+                self.ended = true;
+                self.call(io, |session, cx| session.on_eof(true, cx));
+            }
             Ok(()) => {}
         }
         self.seal(io);
@@ -261,24 +264,12 @@ impl Connection {
             Life::Lingering => self.life = Life::Closed,
             Life::Open | Life::Paused if !self.ended => {
                 let clean = self.tls.is_none();
-                let mut plain = std::mem::take(&mut io.env.plain);
-                let out = if clean { &mut *io.out } else { &mut plain };
                 self.ended = true;
-                self.run(out, io.env, io.token, io.unsent, |session, cx| session.on_eof(clean, cx));
-                io.env.plain = plain;
-                self.seal(io);
+                self.call(io, |session, cx| session.on_eof(clean, cx));
             }
             _ => {}
         }
         self.ended = true;
-    }
-
-    /// The peer ended its stream inside TLS, with the closing alert.
-    fn end(&mut self, clean: bool, env: &mut Env, token: Token, unsent: usize) {
-        self.ended = true;
-        let mut plain = std::mem::take(&mut env.plain);
-        self.run(&mut plain, env, token, unsent, |session, cx| session.on_eof(clean, cx));
-        env.plain = plain;
     }
 
     /// The moment of [`deadline`](Self::deadline) has come.
@@ -327,13 +318,11 @@ impl Connection {
     }
 
     /// Tells the session that it is over, once. The last call.
-    pub fn closed(&mut self) -> CloseReason {
-        let reason = self.reason();
+    pub fn closed(&mut self, reason: CloseReason) {
         self.life = Life::Closed;
         if let Some(mut session) = self.session.take() {
             session.on_close(reason);
         }
-        reason
     }
 
     /// Calls the session, offers it what is carried, and seals the output.
@@ -341,21 +330,11 @@ impl Connection {
         if !matches!(self.life, Life::Open | Life::Paused) {
             return;
         }
-        let resumes = |before: Life, after: Life| before == Life::Paused && after == Life::Open;
-        let before = self.life;
-        if self.tls.is_none() {
-            self.run(io.out, io.env, io.token, io.unsent, f);
-            if resumes(before, self.life) || !self.carry.is_empty() {
-                self.offer_carry(io.out, io.env, io.token, io.unsent);
-            }
-        } else {
-            let mut plain = std::mem::take(&mut io.env.plain);
-            self.run(&mut plain, io.env, io.token, io.unsent, f);
-            if !self.carry.is_empty() {
-                self.offer_carry(&mut plain, io.env, io.token, io.unsent);
-            }
-            io.env.plain = plain;
-        }
+        let mut plain = std::mem::take(&mut io.env.plain);
+        let out = if self.tls.is_some() { &mut plain } else { &mut *io.out };
+        self.run(out, io.env, io.token, io.unsent, f);
+        self.offer_carry(out, io.env, io.token, io.unsent);
+        io.env.plain = plain;
         self.seal(io);
     }
 
@@ -429,6 +408,13 @@ impl Connection {
         }
     }
 
+    /// The driver has sent everything and ended our direction: from now on time runs.
+    pub fn lingers(&mut self, env: &Env) {
+        if let Some(ending) = &mut self.ending {
+            ending.until = env.now + env.limits.linger;
+        }
+    }
+
     fn close(&mut self, mode: CloseMode, reason: CloseReason, env: &Env) {
         self.carry.clear();
         self.wants_drain = false;
@@ -436,14 +422,13 @@ impl Connection {
             CloseMode::Abort => Life::Closed,
             CloseMode::Flush => Life::Flushing,
             // Nothing will come from a peer that has ended already.
-            CloseMode::Linger if self.ended && self.tls.is_none() => Life::Flushing,
+            CloseMode::Linger if self.ended => Life::Flushing,
             CloseMode::Linger => Life::Lingering,
         };
-        self.ended = self.ended && self.tls.is_none();
         if self.ending.is_none() {
             self.ending = Some(Box::new(Ending {
                 reason,
-                until: env.now + env.limits.linger,
+                until: Moment::NEVER,
                 discard: env.limits.linger_bytes,
             }));
         }

@@ -121,8 +121,6 @@ pub trait Stream {
     fn shutdown_write(&mut self) -> io::Result<()>;
     /// Takes the pending error of the socket, if there is one.
     fn take_error(&mut self) -> Option<io::Error>;
-    /// Makes a later close drop the connection with a reset.
-    fn set_abort(&mut self);
 }
 
 /// A non-blocking datagram socket. Readiness is edge-triggered.

@@ -170,6 +170,10 @@ pub enum Op {
     Close(Token, CloseMode),
     /// Run a job off the loop and send its result to this connection.
     Offload(Token, Job),
+    /// End the loop gracefully within this time.
+    Drain(std::time::Duration),
+    /// End the loop after this turn.
+    Stop,
 }
 
 /// What all connections of one loop share while sessions run: the time, the limits, the counters
@@ -304,12 +308,12 @@ impl<'a> Cx<'a> {
 
     /// Runs `job` on the off-load pool; its result comes back as a message.
     ///
-    /// When the pool's queue is full the message is an [`OffloadRefused`].
+    /// When the pool's queue is full, or the job panics, the message is an [`OffloadFailed`].
     pub fn offload(&mut self, job: impl FnOnce() -> Message + Send + 'static) {
         self.env.ops.push(Op::Offload(self.token, Box::new(job)));
     }
 }
 
-/// The message that comes back at once when the off-load queue is full.
+/// The message that comes back in place of a result when a job could not be run to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OffloadRefused;
+pub struct OffloadFailed;

@@ -1,0 +1,179 @@
+//! Accepting: a share per turn, a cap, and what to do when the system runs out of descriptors.
+//!
+//! Under edge triggering a listener that stops at `EMFILE` would never be heard of again: its
+//! readiness does not change. So it pauses, and tries again on a timer and whenever a connection
+//! closes. While it is full it turns one waiting client away at each tick of the timer, with the
+//! descriptor held in reserve, so that clients learn that they are refused instead of hanging.
+
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::connection::tls::TlsConfig;
+use crate::error::CloseReason;
+use crate::probe::Fact;
+use crate::reactor::core::Core;
+use crate::reactor::rule::Rule;
+use crate::reactor::stream::{self, StreamEntry};
+use crate::reactor::table::{Entry, Table};
+use crate::reactor::world::{Listen, World};
+use crate::session::Service;
+use crate::session::datagram::Peer;
+use crate::time::Moment;
+use crate::token::Token;
+
+/// A listening socket and what it opens.
+pub(crate) struct ListenerEntry<W: World> {
+    pub(crate) listener: W::Listener,
+    pub(crate) how: Listen,
+    pub(crate) service: Rc<dyn Service>,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) generation: u32,
+    pub(crate) armed: Moment,
+    /// When to try again after the system ran out of descriptors.
+    pub(crate) retry: Moment,
+    pub(crate) readable: bool,
+    pub(crate) queued: bool,
+    pub(crate) paused: bool,
+    /// The shortage was logged; it is logged again only after it was over.
+    pub(crate) complained: bool,
+}
+
+/// `ENFILE`, `EMFILE`: the same numbers on every Unix.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24)) || error.kind() == ErrorKind::OutOfMemory
+}
+
+/// Accepts this turn's share.
+pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut Core<W>) {
+    for _ in 0..core.env.limits.accepts_per_turn {
+        let full = core.env.live >= core.env.limits.connections;
+        let Some(Entry::Listener(entry)) = table.get(listener) else { return };
+        if !entry.readable {
+            return;
+        }
+        if full {
+            return pause(entry, listener, core, None);
+        }
+        match core.world.accept(&entry.listener, &entry.how) {
+            Ok((socket, peer)) => {
+                if entry.paused {
+                    entry.paused = false;
+                    entry.complained = false;
+                    core.paused -= 1;
+                    core.fact(Fact::Resumed { token: listener });
+                }
+                let (service, tls) = (Rc::clone(&entry.service), entry.tls.clone());
+                open(socket, peer, listener, &service, tls, table, core);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                entry.readable = false;
+                return;
+            }
+            Err(error) if is_exhaustion(&error) => return pause(entry, listener, core, Some(error)),
+            // The connection was gone before it was accepted; the next one may be well.
+            Err(error) => log::debug!("accept on {listener}: {error}"),
+        }
+    }
+    if let Some(Entry::Listener(entry)) = table.get(listener)
+        && core.rules.keep(Rule::AcceptRequeues)
+    {
+        core.fact(Fact::Budget { token: listener });
+        queue(entry, listener, core);
+    }
+}
+
+/// Puts a listener on the run queue, once.
+pub(crate) fn queue<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>) {
+    if !entry.queued {
+        entry.queued = true;
+        core.run.push_back(token);
+    }
+}
+
+fn pause<W: World>(
+    entry: &mut ListenerEntry<W>,
+    token: Token,
+    core: &mut Core<W>,
+    shortage: Option<io::Error>,
+) {
+    let descriptors = shortage.is_some();
+    if !entry.paused {
+        entry.paused = true;
+        core.paused += 1;
+        core.fact(Fact::Paused { token, descriptors });
+    }
+    if !entry.complained {
+        entry.complained = true;
+        match &shortage {
+            Some(error) => log::warn!(
+                "accepting pauses at {} connections: {error}; raise the limit of open files (ulimit -n)",
+                core.env.live
+            ),
+            None => log::warn!("accepting pauses at {} connections, the configured limit", core.env.live),
+        }
+    }
+    if descriptors && core.rules.keep(Rule::AcceptRetry) {
+        entry.retry = core.env.now + core.env.limits.accept_retry;
+        core.arm(&mut entry.armed, entry.retry, token);
+    }
+}
+
+/// The retry timer of a listener has come.
+pub(crate) fn retry<W: World>(listener: Token, table: &mut Table<W>, core: &mut Core<W>) {
+    let Some(Entry::Listener(entry)) = table.get(listener) else { return };
+    entry.armed = Moment::NEVER;
+    if entry.retry > core.env.now {
+        let retry = entry.retry;
+        return core.arm(&mut entry.armed, retry, listener);
+    }
+    entry.retry = Moment::NEVER;
+    core.fact(Fact::Fired { token: listener });
+    accept(listener, table, core);
+    if let Some(Entry::Listener(entry)) = table.get(listener)
+        && entry.retry != Moment::NEVER
+    {
+        shed(entry, listener, core);
+    }
+}
+
+/// Turns away the client that has waited longest.
+fn shed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>) {
+    core.world.spend_reserve();
+    if let Ok((socket, peer)) = core.world.accept(&entry.listener, &entry.how) {
+        log::debug!("{peer} turned away: no descriptor left");
+        core.world.close(socket);
+        core.fact(Fact::Closed { token, reason: CloseReason::Shed });
+    }
+    core.world.renew_reserve();
+}
+
+/// Makes an entry for an accepted socket and drives it at once.
+fn open<W: World>(
+    socket: W::Stream,
+    peer: Peer,
+    listener: Token,
+    service: &Rc<dyn Service>,
+    tls: Option<TlsConfig>,
+    table: &mut Table<W>,
+    core: &mut Core<W>,
+) {
+    let token = table.next_token();
+    core.fact(Fact::Accepted { token, from: listener });
+    log::debug!("accepted {token} from {peer}");
+    core.env.live += 1;
+    let connection = match tls {
+        None => Connection::plain(&**service, &peer, &mut core.io(token, 0)),
+        Some(config) => match config.accept() {
+            Ok(tls) => Connection::secure(tls, Rc::clone(service), peer, &core.env),
+            Err(error) => {
+                log::error!("TLS cannot start: {error}");
+                core.world.close(socket);
+                core.env.live -= 1;
+                return core.fact(Fact::Closed { token, reason: CloseReason::Tls });
+            }
+        },
+    };
+    table.insert(token, Entry::Stream(StreamEntry::new(socket, connection, token.generation())));
+    stream::start(token, table, core);
+}

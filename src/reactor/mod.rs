@@ -1,0 +1,493 @@
+//! The reactor: one thread, one poll, every socket.
+//!
+//! A [`Reactor`] owns a table of entries and a [`World`](world::World) that reports readiness. Each
+//! [`turn`](Reactor::turn) goes through the same phases, written out in that function; `stream.rs`
+//! holds the rules of one socket, `accept.rs` and `udp.rs` those of listeners and datagram sockets.
+
+mod accept;
+pub(crate) mod core;
+mod datagrams;
+mod drain;
+pub mod edge;
+mod external;
+mod handle;
+mod offload;
+mod rule;
+mod sockopt;
+mod stream;
+mod table;
+mod timers;
+mod udp;
+pub mod world;
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connection::Connection;
+use crate::connection::tls::TlsConfig;
+use crate::error::CloseReason;
+use crate::limits::Limits;
+use crate::probe::{Counters, Fact};
+use crate::session::datagram::{DatagramSession, Outbox};
+use crate::session::{CloseMode, Env, Op, Service, Session};
+use crate::time::Moment;
+use crate::token::Token;
+
+use self::core::Core;
+use accept::ListenerEntry;
+use drain::Drain;
+use edge::Edge;
+use external::ExternalEntry;
+pub use external::OnReady;
+use handle::{Command, Shared};
+pub use handle::{Handle, SendError};
+pub use rule::Rule;
+use rule::Rules;
+use stream::StreamEntry;
+use table::{Entry, Table};
+use timers::Timers;
+use udp::DatagramEntry;
+use world::{Address, Listen, Readiness, Ready, World};
+
+/// An event loop.
+///
+/// Not `Send`: it lives on the thread that made it. Other threads reach it by [`Handle`].
+pub struct Reactor<W: World = Edge> {
+    table: Table<W>,
+    core: Core<W>,
+    events: Vec<Readiness>,
+    shared: Arc<Shared>,
+    drain: Drain,
+    stopped: bool,
+}
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Events that the poll returned.
+    pub events: usize,
+    /// True if work is left that no event will announce: the next turn must not wait, and a host
+    /// that nests the loop must call again before it sleeps.
+    pub more: bool,
+    /// Connections that are open.
+    pub live: usize,
+    /// True if the loop has stopped, or has drained to its end: further turns do nothing new.
+    pub done: bool,
+}
+
+impl Reactor<Edge> {
+    /// A loop on the system's own readiness: epoll or kqueue, edge-triggered.
+    pub fn new(limits: Limits) -> io::Result<Self> {
+        let edge = Edge::new(&limits)?;
+        Ok(Reactor::with_world(edge, limits))
+    }
+}
+
+impl<W: World> Reactor<W> {
+    /// A loop on `world`.
+    pub fn with_world(mut world: W, limits: Limits) -> Self {
+        let shared = Shared::new(limits.commands, world.waker());
+        let scratch = vec![0; limits.read_bytes.max(1)].into_boxed_slice();
+        let mut env = Env::new(limits);
+        env.now = world.now();
+        env.date.refresh(env.now, world.wall());
+        let core = Core {
+            world,
+            env,
+            scratch,
+            out: Vec::new(),
+            timers: Timers::default(),
+            run: VecDeque::new(),
+            dirty: Vec::new(),
+            handshakes: 0,
+            freed: false,
+            paused: 0,
+            rules: Rules::default(),
+        };
+        Reactor {
+            table: Table::new(),
+            core,
+            events: Vec::new(),
+            shared,
+            drain: Drain::default(),
+            stopped: false,
+        }
+    }
+
+    /// Serves connections at an address, each with a session of `service`.
+    pub fn listen(&mut self, at: impl Into<Listen>, service: impl Service + 'static) -> io::Result<Token> {
+        self.listen_with(at.into(), Rc::new(service), None)
+    }
+
+    /// The same over TLS. Sessions are opened when the handshake is done.
+    pub fn listen_tls(
+        &mut self,
+        at: impl Into<Listen>,
+        tls: TlsConfig,
+        service: impl Service + 'static,
+    ) -> io::Result<Token> {
+        self.listen_with(at.into(), Rc::new(service), Some(tls))
+    }
+
+    fn listen_with(
+        &mut self,
+        how: Listen,
+        service: Rc<dyn Service>,
+        tls: Option<TlsConfig>,
+    ) -> io::Result<Token> {
+        let token = self.table.next_token();
+        let listener = self.core.world.listen(&how, token)?;
+        let entry = ListenerEntry {
+            listener,
+            how,
+            service,
+            tls,
+            generation: token.generation(),
+            armed: Moment::NEVER,
+            retry: Moment::NEVER,
+            readable: false,
+            queued: false,
+            paused: false,
+            complained: false,
+        };
+        self.table.insert(token, Entry::Listener(Box::new(entry)));
+        Ok(token)
+    }
+
+    /// Opens a datagram socket that runs `session`.
+    pub fn bind_udp(
+        &mut self,
+        at: impl Into<Listen>,
+        session: impl DatagramSession + 'static,
+    ) -> io::Result<Token> {
+        let token = self.table.next_token();
+        let socket = self.core.world.bind(&at.into(), token)?;
+        let entry = DatagramEntry {
+            socket,
+            session: Box::new(session),
+            outbox: Outbox::new(self.core.env.limits.datagram_queue),
+            generation: token.generation(),
+            ready: Ready::WRITABLE,
+            queued: false,
+        };
+        self.table.insert(token, Entry::Datagram(Box::new(entry)));
+        Ok(token)
+    }
+
+    /// Takes over an established, non-blocking connection.
+    pub fn adopt(&mut self, socket: W::Stream, session: Box<dyn Session>) -> Token {
+        let token = self.table.next_token();
+        self.core.fact(Fact::Adopted { token });
+        self.core.env.live += 1;
+        let connection = Connection::with_session(session, &mut self.core.io(token, 0));
+        let entry = StreamEntry::new(socket, connection, token.generation());
+        self.table.insert(token, Entry::Stream(entry));
+        stream::start(token, &mut self.table, &mut self.core);
+        token
+    }
+
+    /// Watches a host's own descriptor for reading and calls `on_ready` when it is ready.
+    pub fn external(&mut self, mut source: W::External, on_ready: OnReady) -> io::Result<Token> {
+        let token = self.table.next_token();
+        self.core.world.watch(&mut source, token)?;
+        let entry = ExternalEntry { source, on_ready, generation: token.generation() };
+        self.table.insert(token, Entry::External(Box::new(entry)));
+        Ok(token)
+    }
+
+    /// The address that a listener or a datagram socket is bound to, with the port that the system
+    /// chose for port 0.
+    pub fn local_address(&mut self, token: Token) -> Option<Address> {
+        match self.table.get(token)? {
+            Entry::Listener(entry) => self.core.world.listening(&entry.listener).ok(),
+            Entry::Datagram(entry) => self.core.world.bound(&entry.socket).ok(),
+            Entry::Stream(_) | Entry::External(_) => None,
+        }
+    }
+
+    /// A way to reach this loop from other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// What all sessions share: the time, the limits, the counters, and the wishes of callers.
+    pub fn env(&mut self) -> &mut Env {
+        &mut self.core.env
+    }
+
+    /// Totals since the loop began.
+    pub fn counters(&self) -> &Counters {
+        &self.core.env.counters
+    }
+
+    /// The world under the loop.
+    pub fn world(&mut self) -> &mut W {
+        &mut self.core.world
+    }
+
+    /// How long a host may sleep before it must call [`turn`](Self::turn), if no event comes
+    /// earlier; `None` if only an event can bring work.
+    pub fn next_timeout(&mut self) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.core.timers.next().min(self.drain.next());
+        (!next.is_never()).then(|| next.since(self.core.world.now()))
+    }
+
+    fn has_work(&self) -> bool {
+        !self.core.run.is_empty()
+            || !self.core.env.ops.is_empty()
+            || !self.core.dirty.is_empty()
+            || self.shared.is_pending()
+    }
+
+    /// Turns until the loop is stopped or has drained.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.turn(None)?.done {}
+        Ok(())
+    }
+
+    /// Waits for events for at most `timeout` (`None`: until the next deadline) and handles them.
+    ///
+    /// Fails only if the poll itself fails; an error of one socket ends that socket alone.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
+        let timeout = match (self.next_timeout(), timeout) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        let polled = self.core.world.poll(&mut events, timeout);
+        self.tick(events.len());
+        self.take_commands();
+        for &event in &events {
+            self.on_event(event);
+        }
+        let count = events.len();
+        self.events = events;
+        self.run_queue();
+        self.run_timers();
+        self.apply_ops();
+        self.drive_dirty();
+        self.resume_listeners();
+        self.keep_draining();
+        polled?;
+        let done = self.stopped || self.drain.is_over();
+        Ok(Turn { events: count, more: self.has_work(), live: self.core.env.live, done })
+    }
+
+    /// One clock read a turn.
+    fn tick(&mut self, events: usize) {
+        let core = &mut self.core;
+        core.env.now = core.world.now().max(core.env.now);
+        if core.env.date.is_stale(core.env.now) {
+            let wall = core.world.wall();
+            core.env.date.refresh(core.env.now, wall);
+        }
+        core.handshakes = core.env.limits.handshakes_per_turn;
+        core.fact(Fact::Polled { events });
+    }
+
+    fn take_commands(&mut self) {
+        if !self.shared.is_pending() {
+            return;
+        }
+        for command in self.shared.take(self.core.env.limits.commands_per_turn as usize) {
+            match command {
+                Command::Op(op) => self.core.env.ops.push(op),
+                Command::Exec(job) => job(&mut self.core.env),
+            }
+        }
+    }
+
+    #[inline]
+    fn on_event(&mut self, event: Readiness) {
+        let (token, core) = (event.token, &mut self.core);
+        let Some((token, entry)) = look_up(&mut self.table, token, core) else {
+            return core.fact(Fact::Stale { token });
+        };
+        core.fact(Fact::Event { token, bits: event.ready.0 });
+        match entry {
+            Entry::Stream(entry) => {
+                entry.ready.insert(event.ready);
+                if let Some(reason) = stream::drive(entry, token, core) {
+                    stream::close(token, reason, &mut self.table, core);
+                }
+            }
+            Entry::Listener(entry) => {
+                entry.readable = true;
+                accept::accept(token, &mut self.table, core);
+            }
+            Entry::Datagram(entry) => {
+                entry.ready.insert(event.ready);
+                udp::drive(entry, token, core);
+            }
+            Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
+        }
+    }
+
+    /// The run queue as it stood at the start: what is queued meanwhile waits for the next turn.
+    fn run_queue(&mut self) {
+        for _ in 0..self.core.run.len() {
+            let Some(token) = self.core.run.pop_front() else { return };
+            match self.table.get(token) {
+                Some(Entry::Stream(entry)) => {
+                    entry.unqueued();
+                    self.drive(token);
+                }
+                Some(Entry::Listener(entry)) => {
+                    entry.queued = false;
+                    accept::accept(token, &mut self.table, &mut self.core);
+                }
+                Some(Entry::Datagram(entry)) => {
+                    entry.queued = false;
+                    udp::drive(entry, token, &mut self.core);
+                }
+                Some(Entry::External(_)) | None => {}
+            }
+        }
+    }
+
+    fn drive(&mut self, token: Token) {
+        if let Some(Entry::Stream(entry)) = self.table.get(token)
+            && let Some(reason) = stream::drive(entry, token, &mut self.core)
+        {
+            stream::close(token, reason, &mut self.table, &mut self.core);
+        }
+    }
+
+    fn run_timers(&mut self) {
+        while let Some((moment, token)) = self.core.timers.pop(self.core.env.now) {
+            match self.table.get(token) {
+                Some(Entry::Stream(entry)) if entry.armed == moment => {
+                    if let Some(reason) = stream::fire(entry, token, &mut self.core) {
+                        stream::close(token, reason, &mut self.table, &mut self.core);
+                    }
+                }
+                Some(Entry::Listener(entry)) if entry.armed == moment => {
+                    accept::retry(token, &mut self.table, &mut self.core);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Carries out what sessions and other threads wished for. What these wishes lead to waits for
+    /// the next turn, so two sessions that write to each other cannot hold the loop.
+    fn apply_ops(&mut self) {
+        let mut ops = std::mem::take(&mut self.core.env.ops);
+        for op in ops.drain(..) {
+            self.apply(op);
+        }
+        // The list keeps its memory; wishes made meanwhile are few.
+        ops.append(&mut self.core.env.ops);
+        self.core.env.ops = ops;
+    }
+
+    fn apply(&mut self, op: Op) {
+        let core = &mut self.core;
+        match op {
+            Op::Send(token, message) => match self.table.get(token) {
+                Some(Entry::Stream(entry)) => {
+                    entry.deliver(token, core, |connection, io| connection.message(message, io));
+                }
+                _ => core.fact(Fact::Stale { token }),
+            },
+            Op::Close(token, mode) => self.close(token, mode),
+            Op::Offload(token, job) => {
+                let handle = Handle::new(Arc::clone(&self.shared));
+                let done = Box::new(move |message| handle.deliver(token, message));
+                if !core.world.offload(job, done) {
+                    core.env.ops.push(Op::Send(token, crate::session::Message::any(crate::session::OffloadFailed)));
+                }
+            }
+            Op::Drain(deadline) => self.drain(deadline),
+            Op::Stop => self.stopped = true,
+        }
+    }
+
+    /// Connections that got messages: one write each.
+    fn drive_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.core.dirty);
+        for token in dirty.drain(..) {
+            if let Some(Entry::Stream(entry)) = self.table.get(token) {
+                entry.cleaned();
+                self.drive(token);
+            }
+        }
+        dirty.append(&mut self.core.dirty);
+        self.core.dirty = dirty;
+    }
+
+    /// A slot or a descriptor became free: listeners that paused for want of one try again.
+    fn resume_listeners(&mut self) {
+        if !std::mem::take(&mut self.core.freed) || !self.core.rules.keep(Rule::AcceptRetry) {
+            return;
+        }
+        if self.core.paused == 0 {
+            return;
+        }
+        for token in self.table.tokens() {
+            if let Some(Entry::Listener(entry)) = self.table.get(token)
+                && entry.paused
+            {
+                accept::queue(entry, token, &mut self.core);
+            }
+        }
+    }
+
+    /// Closes a listener, a datagram socket or a connection.
+    pub fn close(&mut self, token: Token, mode: CloseMode) {
+        match self.table.get(token) {
+            Some(Entry::Stream(entry)) => entry.deliver(token, &mut self.core, |connection, io| {
+                connection.close_by(mode, CloseReason::Aborted, io);
+            }),
+            Some(_) => match self.table.remove(token) {
+                Some(Entry::Listener(entry)) => {
+                    self.core.paused -= usize::from(entry.paused);
+                    self.core.world.unlisten(entry.listener);
+                }
+                Some(Entry::Datagram(entry)) => self.core.world.unbind(entry.socket),
+                Some(Entry::External(entry)) => self.core.world.unwatch(entry.source),
+                Some(Entry::Stream(_)) | None => {}
+            },
+            None => self.core.fact(Fact::Stale { token }),
+        }
+    }
+
+    /// Switches one rule off, for the simulator to notice. Debug builds only.
+    #[doc(hidden)]
+    #[cfg(debug_assertions)]
+    pub fn break_rule(&mut self, rule: Rule) {
+        self.core.rules.break_rule(rule);
+    }
+}
+
+impl<W: World> Drop for Reactor<W> {
+    /// Every session hears of its end.
+    fn drop(&mut self) {
+        self.shared.leave();
+        for token in self.table.tokens() {
+            stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+        }
+    }
+}
+
+/// The entry that an event names.
+#[inline]
+fn look_up<'t, W: World>(
+    table: &'t mut Table<W>,
+    token: Token,
+    core: &Core<W>,
+) -> Option<(Token, &'t mut Entry<W>)> {
+    #[cfg(debug_assertions)]
+    if !core.rules.keep(Rule::Generation) {
+        return table.get_any(token);
+    }
+    let _ = core;
+    table.get(token).map(|entry| (token, entry))
+}

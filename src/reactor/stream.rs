@@ -1,0 +1,464 @@
+//! The readiness rules of one stream socket: [`drive`].
+//!
+//! Edge-triggered readiness means that the loop holds the level: the ready bits of an entry say
+//! what may still be done, they are set by the poll and cleared here only, by `WouldBlock`, by a
+//! short read or write, or by the end of the stream. Whatever stops a drive while a bit is set must
+//! leave a reason to come back: the run queue, a write event, or a message.
+
+use std::io::ErrorKind;
+
+use crate::buf::Backlog;
+use crate::connection::{Connection, Life};
+use crate::error::{CloseReason, Phase};
+use crate::probe::Fact;
+use crate::reactor::core::Core;
+use crate::reactor::rule::Rule;
+use crate::reactor::table::{Entry, Table};
+use crate::reactor::world::{Ready, Stream, World};
+use crate::time::Moment;
+use crate::token::Token;
+
+/// A connection with its socket.
+pub(crate) struct StreamEntry<S> {
+    pub(crate) socket: S,
+    pub(crate) connection: Connection,
+    pub(crate) backlog: Backlog,
+    pub(crate) armed: Moment,
+    pub(crate) generation: u32,
+    pub(crate) ready: Ready,
+    marks: Marks,
+}
+
+/// Facts about an entry that are true for a while.
+#[derive(Clone, Copy, Default)]
+struct Marks(u8);
+
+impl Marks {
+    /// It is in the run queue.
+    const QUEUED: u8 = 1;
+    /// The world knows its socket.
+    const REGISTERED: u8 = 2;
+    /// The world reports write readiness too.
+    const WRITES: u8 = 4;
+    /// Reading has stopped at the high watermark.
+    const STALLED: u8 = 8;
+    /// Our direction has ended.
+    const SHUT: u8 = 16;
+    /// It is in the dirty list.
+    const DIRTY: u8 = 32;
+
+    #[inline]
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+
+    #[inline]
+    fn set(&mut self, mark: u8, on: bool) {
+        if on { self.0 |= mark } else { self.0 &= !mark }
+    }
+}
+
+impl<S: Stream> StreamEntry<S> {
+    /// An entry whose socket is not registered yet. Both bits are set, so the first drive tries to
+    /// read and write at once: with luck the exchange is over before the world hears of it.
+    pub(crate) fn new(socket: S, connection: Connection, generation: u32) -> Self {
+        let mut ready = Ready::READABLE;
+        ready.insert(Ready::WRITABLE);
+        StreamEntry {
+            socket,
+            connection,
+            backlog: Backlog::default(),
+            armed: Moment::NEVER,
+            generation,
+            ready,
+            marks: Marks::default(),
+        }
+    }
+
+    /// Puts the entry on the run queue, once.
+    pub(crate) fn queue<W: World>(&mut self, token: Token, core: &mut Core<W>) {
+        if !self.marks.has(Marks::QUEUED) {
+            self.marks.set(Marks::QUEUED, true);
+            core.run.push_back(token);
+        }
+    }
+
+    /// The entry was taken from the run queue.
+    pub(crate) fn unqueued(&mut self) {
+        self.marks.set(Marks::QUEUED, false);
+    }
+
+    /// Calls the connection, and has its output written at the end of the turn together with
+    /// whatever else it is sent in this turn.
+    pub(crate) fn deliver<W: World<Stream = S>>(
+        &mut self,
+        token: Token,
+        core: &mut Core<W>,
+        f: impl FnOnce(&mut Connection, &mut crate::connection::Io<'_>),
+    ) {
+        f(&mut self.connection, &mut core.io(token, self.backlog.len()));
+        self.backlog.push(&core.out, core.env.now, &core.env.limits);
+        core.out.clear();
+        if !self.marks.has(Marks::DIRTY) && core.rules.keep(Rule::ResumeRequeues) {
+            self.marks.set(Marks::DIRTY, true);
+            core.dirty.push(token);
+        }
+    }
+
+    /// The entry was taken from the dirty list.
+    pub(crate) fn cleaned(&mut self) {
+        self.marks.set(Marks::DIRTY, false);
+    }
+}
+
+/// Does what the ready bits allow, within the budget. Answers why the connection is over, if it is.
+#[inline]
+pub(crate) fn drive<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    core.fact(Fact::Driven { token });
+    let mut budget = core.env.limits.reads_per_drive;
+    let over = flush(entry, token, core)
+        .or_else(|| produce(entry, token, core, &mut budget))
+        .or_else(|| read(entry, token, core, &mut budget));
+    match over {
+        None => settle(entry, token, core),
+        over => over,
+    }
+}
+
+/// Reads while there is something to read and somebody to take it.
+#[inline]
+fn read<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    budget: &mut u32,
+) -> Option<CloseReason> {
+    while entry.connection.wants_read() && entry.ready.has(Ready::READABLE) && !stalled(entry, token, core) {
+        if !spend(entry, token, core, budget) {
+            break;
+        }
+        match entry.socket.read(&mut core.scratch) {
+            Ok(0) => {
+                core.fact(Fact::Read { token, bytes: 0 });
+                entry.ready.remove(Ready::READABLE);
+                entry.connection.eof(&mut core.io(token, entry.backlog.len()));
+            }
+            Ok(count) => {
+                core.fact(Fact::Read { token, bytes: count });
+                let more_to_come =
+                    entry.ready.has(Ready::READ_CLOSED) && core.rules.keep(Rule::ShortReadUnlessClosed);
+                if count < core.scratch.len() && !more_to_come {
+                    entry.ready.remove(Ready::READABLE);
+                }
+                let Core { scratch, out, env, .. } = core;
+                let mut io = crate::connection::Io { out, env, token, unsent: entry.backlog.len() };
+                entry.connection.feed(&mut scratch[..count], &mut io);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                core.fact(Fact::Blocked { token, writing: false });
+                if core.rules.keep(Rule::BlockedClears) {
+                    entry.ready.remove(Ready::READABLE);
+                }
+                break;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Some(CloseReason::from_io(&error)),
+        }
+        if let over @ Some(_) = write_through(entry, token, core) {
+            return over;
+        }
+        if entry.connection.wants_drain()
+            && let over @ Some(_) = produce(entry, token, core, budget)
+        {
+            return over;
+        }
+    }
+    // A paused connection does not read and so would never see that its peer is gone.
+    if entry.ready.has(Ready::CLOSED) && !entry.connection.wants_read() && entry.marks.has(Marks::REGISTERED) {
+        return Some(match entry.socket.take_error() {
+            Some(error) => CloseReason::from_io(&error),
+            None => CloseReason::Reset,
+        });
+    }
+    if !core.rules.keep(Rule::BlockedClears) && entry.ready.has(Ready::READABLE) {
+        entry.queue(token, core);
+    }
+    None
+}
+
+/// One unit of the budget; at its end the rest waits in the run queue.
+#[inline]
+fn spend<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    budget: &mut u32,
+) -> bool {
+    let handshake = entry.connection.is_handshaking();
+    if (*budget == 0 || (handshake && core.handshakes == 0)) && core.rules.keep(Rule::ReadBudget) {
+        core.fact(Fact::Budget { token });
+        if core.rules.keep(Rule::BudgetRequeues) {
+            entry.queue(token, core);
+        }
+        return false;
+    }
+    *budget = budget.saturating_sub(1);
+    core.handshakes = core.handshakes.saturating_sub(u32::from(handshake));
+    true
+}
+
+/// True while the peer owes us reading. Between the watermarks the answer stays what it was.
+#[inline]
+fn stalled<W: World>(entry: &mut StreamEntry<W::Stream>, token: Token, core: &mut Core<W>) -> bool {
+    let backlog = entry.backlog.len();
+    if backlog == 0 {
+        entry.marks.set(Marks::STALLED, false);
+        return false;
+    }
+    let was = entry.marks.has(Marks::STALLED);
+    let is = core.rules.keep(Rule::HighWater)
+        && (backlog >= core.env.limits.high_water || was && backlog > core.env.limits.low_water);
+    if is && !was {
+        core.fact(Fact::Stalled { token, backlog });
+    }
+    entry.marks.set(Marks::STALLED, is);
+    is
+}
+
+/// Lets the session produce more while the socket takes it.
+fn produce<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    budget: &mut u32,
+) -> Option<CloseReason> {
+    while entry.connection.wants_drain()
+        && entry.backlog.len() <= core.env.limits.low_water
+        && core.rules.keep(Rule::DrainEdge)
+    {
+        if !spend(entry, token, core, budget) {
+            break;
+        }
+        entry.connection.drained(&mut core.io(token, entry.backlog.len()));
+        if let over @ Some(_) = write_through(entry, token, core) {
+            return over;
+        }
+    }
+    None
+}
+
+/// Writes `out` at once if nothing waits before it; what the socket does not take joins the backlog.
+#[inline]
+fn write_through<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    if core.out.is_empty() {
+        return None;
+    }
+    let mut taken = 0;
+    let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
+    if first && entry.ready.has(Ready::WRITABLE) {
+        match entry.socket.write(&core.out, &[]) {
+            Ok(count) => {
+                core.fact(Fact::Wrote { token, bytes: count });
+                taken = count;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                core.fact(Fact::Blocked { token, writing: true });
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                core.out.clear();
+                return Some(CloseReason::from_io(&error));
+            }
+        }
+    }
+    if taken < core.out.len() {
+        return keep_rest(entry, token, core, taken);
+    }
+    core.out.clear();
+    None
+}
+
+/// The socket is full: the rest waits, and the world is asked to say when it can go on.
+#[cold]
+fn keep_rest<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    taken: usize,
+) -> Option<CloseReason> {
+    entry.backlog.push(&core.out[taken..], core.env.now, &core.env.limits);
+    core.out.clear();
+    core.out.shrink_to(core.env.limits.high_water * 2);
+    if entry.backlog.len() > core.env.limits.backlog_cap {
+        return Some(CloseReason::Overflow);
+    }
+    blocked(entry, token, core)
+}
+
+/// Clears the write bit and, the first time, asks for write events.
+fn blocked<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    entry.ready.remove(Ready::WRITABLE);
+    if entry.marks.has(Marks::REGISTERED)
+        && !entry.marks.has(Marks::WRITES)
+        && core.rules.keep(Rule::WatchWrites)
+    {
+        entry.marks.set(Marks::WRITES, true);
+        if let Err(error) = core.world.watch_writes(&mut entry.socket, token) {
+            return Some(CloseReason::from_io(&error));
+        }
+    }
+    None
+}
+
+/// Writes what waits, if the socket may take it.
+#[inline]
+pub(crate) fn flush<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    if entry.backlog.is_empty() {
+        return None;
+    }
+    if entry.backlog.len() > core.env.limits.backlog_cap {
+        return Some(CloseReason::Overflow);
+    }
+    let mut budget = core.env.limits.reads_per_drive;
+    while !entry.backlog.is_empty() && entry.ready.has(Ready::WRITABLE) {
+        if budget == 0 {
+            core.fact(Fact::Budget { token });
+            entry.queue(token, core);
+            break;
+        }
+        budget -= 1;
+        let (first, second) = entry.backlog.slices();
+        match entry.socket.write(first, second) {
+            Ok(count) => {
+                core.fact(Fact::Wrote { token, bytes: count });
+                entry.backlog.consume(count);
+                if !entry.backlog.is_empty() {
+                    return blocked(entry, token, core);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                core.fact(Fact::Blocked { token, writing: true });
+                return blocked(entry, token, core);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Some(CloseReason::from_io(&error)),
+        }
+    }
+    None
+}
+
+/// The end of a drive: closes what is finished, registers what must wait, arms the deadline.
+#[inline]
+pub(crate) fn settle<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    if !matches!(entry.connection.life(), Life::Open | Life::Paused | Life::Handshake)
+        && let over @ Some(_) = wind_up(entry, core)
+    {
+        return over;
+    }
+    if !entry.marks.has(Marks::REGISTERED) {
+        let writable = !entry.backlog.is_empty();
+        if let Err(error) = core.world.register(&mut entry.socket, token, writable) {
+            return Some(CloseReason::from_io(&error));
+        }
+        entry.marks.set(Marks::REGISTERED, true);
+        entry.marks.set(Marks::WRITES, writable);
+    }
+    let deadline = entry.connection.deadline().min(entry.backlog.deadline());
+    core.arm(&mut entry.armed, deadline, token);
+    None
+}
+
+/// A closing connection: flush, then shut, then linger, then close.
+fn wind_up<W: World>(entry: &mut StreamEntry<W::Stream>, core: &mut Core<W>) -> Option<CloseReason> {
+    match entry.connection.life() {
+        Life::Closed => return Some(entry.connection.reason()),
+        _ if !entry.backlog.is_empty() => return None,
+        Life::Flushing => return Some(entry.connection.reason()),
+        _ => {}
+    }
+    if !core.rules.keep(Rule::Linger) {
+        return Some(entry.connection.reason());
+    }
+    if !entry.marks.has(Marks::SHUT) {
+        entry.marks.set(Marks::SHUT, true);
+        if entry.socket.shutdown_write().is_err() {
+            return Some(entry.connection.reason());
+        }
+        entry.connection.lingers(&core.env);
+    }
+    (!entry.connection.wants_read()).then(|| entry.connection.reason())
+}
+
+/// The armed moment has come: acts on whatever is really due.
+pub(crate) fn fire<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
+    entry.armed = Moment::NEVER;
+    let now = core.env.now;
+    if entry.backlog.deadline() <= now && entry.backlog.is_stuck(now, &core.env.limits) {
+        core.fact(Fact::Fired { token });
+        return Some(CloseReason::TimedOut(Phase::Write));
+    }
+    if entry.connection.deadline() <= now {
+        core.fact(Fact::Fired { token });
+        entry.connection.timeout(&mut core.io(token, entry.backlog.len()));
+        if let over @ Some(_) = write_through(entry, token, core) {
+            return over;
+        }
+        return drive(entry, token, core);
+    }
+    if core.rules.keep(Rule::LazyTimer) {
+        let deadline = entry.connection.deadline().min(entry.backlog.deadline());
+        core.arm(&mut entry.armed, deadline, token);
+    }
+    None
+}
+
+/// The first drive of an entry that was just inserted: what its session said when it was opened is
+/// in `out`.
+pub(crate) fn start<W: World>(token: Token, table: &mut Table<W>, core: &mut Core<W>) {
+    let Some(Entry::Stream(entry)) = table.get(token) else { return };
+    let over = write_through(entry, token, core).or_else(|| drive(entry, token, core));
+    if let Some(reason) = over {
+        close(token, reason, table, core);
+    }
+}
+
+/// Ends an entry: its session hears why, its socket closes, its slot is free for another.
+pub(crate) fn close<W: World>(token: Token, reason: CloseReason, table: &mut Table<W>, core: &mut Core<W>) {
+    if !matches!(table.get(token), Some(Entry::Stream(_))) {
+        return;
+    }
+    let Some(Entry::Stream(mut entry)) = table.remove(token) else { return };
+    match entry.connection.fault() {
+        Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
+        None => log::debug!("closed {token}: {reason}"),
+    }
+    entry.connection.closed(reason);
+    core.world.close(entry.socket);
+    core.env.live -= 1;
+    core.freed = true;
+    core.fact(Fact::Closed { token, reason });
+}

@@ -1,0 +1,367 @@
+//! HTTP/1.1 as a session: the machine of `proto/h1`, the time limits of RFC 9112's phases, and the
+//! application's [`Handler`].
+//!
+//! A handler gets a request head and a [`Reply`], which it uses up in one of four ways: send the
+//! whole answer, promise one for later, take part in a streamed [`Exchange`], or hand the
+//! connection to another session. The first costs no allocation.
+//!
+//! One exchange is in flight at a time. While a reply is awaited or streamed the session pauses, so
+//! pipelined requests wait in the kernel and push back on the peer.
+
+mod exchange;
+mod reply;
+
+use std::rc::Rc;
+
+use crate::error::{CloseReason, Fault, Phase};
+use crate::proto::h1::{Event, Head, Refusal, Server, Slots, encode};
+use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, Service, Session};
+use crate::time::Moment;
+
+use exchange::Active;
+pub use exchange::{Collect, Exchange, Writer};
+pub(crate) use reply::Deferred;
+use reply::{Next, Terms};
+pub use reply::{Answered, Reply, ReplyTo, Response};
+
+/// The application's side of HTTP: one for all connections of a listener.
+pub trait Handler: 'static {
+    /// A request head arrived. Its body, if any, follows only if the reply becomes an exchange.
+    fn on_request(&self, request: &Head<'_, '_>, reply: Reply<'_, '_>) -> Answered;
+}
+
+impl<F: Fn(&Head<'_, '_>, Reply<'_, '_>) -> Answered + 'static> Handler for F {
+    fn on_request(&self, request: &Head<'_, '_>, reply: Reply<'_, '_>) -> Answered {
+        self(request, reply)
+    }
+}
+
+/// A [`Service`] that speaks HTTP/1.1 and asks `H` for the answers.
+pub struct Http<H>(Rc<H>);
+
+impl<H: Handler> Http<H> {
+    /// A service for `handler`.
+    pub fn new(handler: H) -> Self {
+        Http(Rc::new(handler))
+    }
+
+    /// A service that shares its handler with others.
+    pub fn shared(handler: &Rc<H>) -> Self {
+        Http(Rc::clone(handler))
+    }
+}
+
+impl<H: Handler> Service for Http<H> {
+    fn open(&self, _: &ConnInfo<'_>) -> Box<dyn Session> {
+        Box::new(HttpSession {
+            handler: Rc::clone(&self.0),
+            machine: Server::new(),
+            active: None,
+            deadline: Moment::NEVER,
+            seq: 0,
+            phase: Phase::FirstByte,
+        })
+    }
+}
+
+/// One HTTP/1.1 connection. Idle ones are many, so it is small: what only an exchange needs is in
+/// `active`.
+struct HttpSession<H> {
+    handler: Rc<H>,
+    machine: Server,
+    active: Option<Box<Active>>,
+    deadline: Moment,
+    seq: u32,
+    phase: Phase,
+}
+
+impl<H: Handler> Session for HttpSession<H> {
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.deadline = cx.now() + cx.limits().first_byte;
+        Flow::Continue
+    }
+
+    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
+        loop {
+            if cx.room() == 0 {
+                cx.want_drain();
+                return Flow::Continue;
+            }
+            let mut slots = Slots::new();
+            let event = match self.machine.next_event(input, &mut slots, cx.limits()) {
+                Ok(Some(event)) => event,
+                Ok(None) => return self.wait(cx),
+                Err(refusal) => return self.refuse(refusal, cx),
+            };
+            let flow = match event {
+                Event::Request(head) => self.request(&head, !input.is_empty(), cx),
+                Event::Data(data) => self.body(data, cx),
+                Event::Trailers(_) => None,
+                Event::End => self.end(cx),
+            };
+            if let Some(flow) = flow {
+                return flow;
+            }
+        }
+    }
+
+    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
+        if let Some(active) = &mut self.active {
+            active.peer_ended = true;
+            if active.request_ended {
+                // The peer has said all it will and still listens: it gets its reply.
+                return Flow::Pause;
+            }
+        }
+        match self.machine.eof() {
+            Ok(()) if clean => Flow::Close(CloseMode::Flush, CloseReason::PeerClosed),
+            Ok(()) => Flow::Close(CloseMode::Flush, CloseReason::Truncated),
+            Err(_) => {
+                let _ = cx;
+                Flow::Close(CloseMode::Flush, CloseReason::Truncated)
+            }
+        }
+    }
+
+    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.exchange(cx, |exchange, writer| exchange.on_drain(writer))
+    }
+
+    fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
+        let message = match message {
+            Message::Any(any) => match any.downcast::<Deferred>() {
+                Ok(deferred) => return self.deferred(*deferred, cx),
+                Err(any) => Message::Any(any),
+            },
+            other => other,
+        };
+        self.exchange(cx, |exchange, writer| exchange.on_message(message, writer))
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let now = cx.now();
+        if let Some(active) = &mut self.active {
+            if active.exchange.as_ref().is_some_and(|exchange| exchange.deadline() <= now) {
+                return self.exchange(cx, |exchange, writer| exchange.on_timeout(writer));
+            }
+            if self.phase == Phase::Body && active.gained >= cx.limits().progress_bytes {
+                active.gained = 0;
+                self.deadline = now + cx.limits().progress;
+                return self.resting();
+            }
+            // A reply that has begun is held to the peer's pace by the driver, and to its own by
+            // its exchange's deadline.
+            if self.phase == Phase::Reply && active.has_started() {
+                self.deadline = Moment::NEVER;
+                return self.resting();
+            }
+        }
+        self.time_out(cx)
+    }
+
+    fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if let Some(active) = &mut self.active {
+            active.terms.keep_alive = false;
+        } else if matches!(self.phase, Phase::Idle | Phase::FirstByte) {
+            // The next request may be on its way; whoever sends it within this time is answered.
+            self.deadline = self.deadline.min(cx.now() + cx.limits().drain_idle);
+        }
+        self.resting()
+    }
+
+    fn on_close(&mut self, why: CloseReason) {
+        if let Some(exchange) = self.active.take().and_then(|active| active.exchange) {
+            exchange.on_abort(why);
+        }
+    }
+
+    fn deadline(&self) -> Moment {
+        match &self.active {
+            Some(active) => active.deadline().min(self.deadline),
+            None => self.deadline,
+        }
+    }
+}
+
+impl<H: Handler> HttpSession<H> {
+    #[inline]
+    fn request(&mut self, head: &Head<'_, '_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
+        self.seq = self.seq.wrapping_add(1);
+        let terms = Terms::of(head, cx);
+        let reply = Reply::new(cx, terms, self.seq);
+        let Answered { next, terms } = self.handler.on_request(head, reply);
+        match next {
+            Next::Sent if terms.keep_alive => None,
+            Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
+            Next::Upgrade(session) => Some(Flow::Upgrade(session)),
+            Next::Later => self.begin(Active::new(terms, None), head.expect_continue, cx),
+            Next::Exchange(exchange) => {
+                self.begin(Active::new(terms, Some(exchange)), head.expect_continue, cx)
+            }
+        }
+    }
+
+    fn begin(&mut self, active: Active, expects: bool, cx: &mut Cx<'_>) -> Option<Flow> {
+        self.active = Some(Box::new(active));
+        self.phase = Phase::Body;
+        self.deadline = cx.now() + cx.limits().progress;
+        let flow = self.exchange(cx, |exchange, writer| exchange.on_start(writer));
+        if expects && self.active.as_ref().is_some_and(|active| !active.has_started()) {
+            cx.write(encode::CONTINUE);
+        }
+        match flow {
+            Flow::Close(..) => Some(flow),
+            _ => None,
+        }
+    }
+
+    fn body(&mut self, data: &[u8], cx: &mut Cx<'_>) -> Option<Flow> {
+        // Without an exchange the answer has been given already and nobody wants the body; `Terms`
+        // saw to it that it is short.
+        let active = self.active.as_mut()?;
+        active.gained = active.gained.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        match self.exchange(cx, |exchange, writer| exchange.on_body(data, writer)) {
+            flow @ Flow::Close(..) => Some(flow),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, cx: &mut Cx<'_>) -> Option<Flow> {
+        let Some(active) = &mut self.active else {
+            self.machine.next();
+            return None;
+        };
+        active.request_ended = true;
+        self.phase = Phase::Reply;
+        self.deadline = cx.now() + cx.limits().reply;
+        match self.exchange(cx, |exchange, writer| exchange.on_end(writer)) {
+            Flow::Continue => None,
+            flow => Some(flow),
+        }
+    }
+
+    /// Calls the exchange, if there is one, and moves on if that completed it.
+    fn exchange(
+        &mut self,
+        cx: &mut Cx<'_>,
+        f: impl FnOnce(&mut dyn Exchange, &mut Writer<'_, '_>),
+    ) -> Flow {
+        let token_seq = self.seq;
+        if let Some(active) = &mut self.active
+            && let Some(mut exchange) = active.exchange.take()
+        {
+            f(&mut *exchange, &mut Writer::new(cx, active, token_seq));
+            active.exchange = Some(exchange);
+        }
+        self.settle(cx)
+    }
+
+    fn deferred(&mut self, deferred: Deferred, cx: &mut Cx<'_>) -> Flow {
+        if let Some(active) = &mut self.active
+            && deferred.seq == self.seq
+        {
+            Writer::new(cx, active, deferred.seq).respond(&deferred.response);
+        }
+        self.settle(cx)
+    }
+
+    /// What an exchange's state means for the connection.
+    fn settle(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let Some(active) = &self.active else { return Flow::Continue };
+        if active.is_broken() {
+            return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
+        }
+        if !active.is_finished() {
+            return self.resting();
+        }
+        let (ended, terms, peer_ended) = (active.request_ended, active.terms, active.peer_ended);
+        if !ended && !terms.keep_alive {
+            return self.finished(true);
+        }
+        self.active = None;
+        if peer_ended {
+            return Flow::Close(CloseMode::Flush, CloseReason::PeerClosed);
+        }
+        if !terms.keep_alive || cx.env().draining {
+            return self.finished(!terms.was_asked_to_close);
+        }
+        if ended {
+            self.machine.next();
+            self.idle(cx);
+        }
+        Flow::Continue
+    }
+
+    /// Paused while only the reply is outstanding.
+    fn resting(&self) -> Flow {
+        match &self.active {
+            Some(active) if active.request_ended => Flow::Pause,
+            _ => Flow::Continue,
+        }
+    }
+
+    fn finished(&mut self, peer_may_send: bool) -> Flow {
+        let mode = if peer_may_send { CloseMode::Linger } else { CloseMode::Flush };
+        Flow::Close(mode, CloseReason::Finished)
+    }
+
+    /// The machine needs more bytes: says how long they may take.
+    #[inline]
+    fn wait(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if self.active.is_some() {
+            return self.resting();
+        }
+        if !self.machine.in_head() {
+            // The rest of a body that nobody wants.
+            if self.phase != Phase::Body {
+                self.phase = Phase::Body;
+                self.deadline = cx.now() + cx.limits().progress;
+            }
+        } else if self.machine.has_started() {
+            if self.phase != Phase::Head {
+                self.phase = Phase::Head;
+                self.deadline = cx.now() + cx.limits().head;
+            }
+        } else {
+            self.idle(cx);
+        }
+        Flow::Continue
+    }
+
+    #[inline]
+    fn idle(&mut self, cx: &mut Cx<'_>) {
+        self.phase = Phase::Idle;
+        let limits = cx.limits();
+        self.deadline = cx.now() + limits.idle;
+    }
+
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal, cx: &mut Cx<'_>) -> Flow {
+        let begun = self.active.as_ref().is_some_and(|active| active.has_started());
+        if !begun {
+            self.error(refusal.fault(), cx);
+        }
+        Flow::Close(CloseMode::Linger, CloseReason::Protocol(refusal.fault()))
+    }
+
+    #[cold]
+    fn time_out(&mut self, cx: &mut Cx<'_>) -> Flow {
+        static SLOW: Fault = Fault { code: 408, what: "a request that did not arrive in time" };
+        static LATE: Fault = Fault { code: 503, what: "no reply in time" };
+        let begun = self.active.as_ref().is_some_and(|active| active.has_started());
+        match self.phase {
+            Phase::Head | Phase::Body if !begun => self.error(&SLOW, cx),
+            Phase::Reply => self.error(&LATE, cx),
+            Phase::Idle | Phase::FirstByte if cx.env().draining => {
+                return Flow::Close(CloseMode::Linger, CloseReason::Drained);
+            }
+            _ => {}
+        }
+        Flow::Close(CloseMode::Linger, CloseReason::TimedOut(self.phase))
+    }
+
+    fn error(&mut self, fault: &'static Fault, cx: &mut Cx<'_>) {
+        reply::plain_error(fault.code, fault.what, cx);
+    }
+}

@@ -1,0 +1,245 @@
+//! The four ways to answer a request: now, later, in a streamed exchange, or by another session.
+
+use std::borrow::Cow;
+
+use crate::proto::h1::encode::{self, BodyLength, Connection};
+use crate::proto::h1::{Framing, Head, Version};
+use crate::session::http::Exchange;
+use crate::session::{Cx, Env, Message, Session};
+use crate::time::Moment;
+use crate::token::Token;
+
+/// What an exchange must keep to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) version: Version,
+    /// The request was HEAD: the reply has no body.
+    pub(crate) head_only: bool,
+    /// The connection may serve another request after this one.
+    pub(crate) keep_alive: bool,
+    /// The peer said that this is its last request.
+    pub(crate) was_asked_to_close: bool,
+    /// What a reply sent before the body has been read must know: the body is short enough to be
+    /// skipped, or the connection ends.
+    skippable: bool,
+}
+
+impl Terms {
+    #[inline]
+    pub(crate) fn of(head: &Head<'_, '_>, cx: &mut Cx<'_>) -> Self {
+        let skippable = match head.framing {
+            Framing::None => true,
+            Framing::Length(length) => length <= cx.limits().discard_bytes && !head.expect_continue,
+            _ => false,
+        };
+        Terms {
+            version: head.version,
+            head_only: head.method == "HEAD",
+            keep_alive: head.keep_alive && !cx.env().draining,
+            was_asked_to_close: !head.keep_alive && head.framing == Framing::None,
+            skippable,
+        }
+    }
+
+    fn connection(&self) -> Connection {
+        if self.keep_alive { Connection::KeepAlive } else { Connection::Close }
+    }
+}
+
+/// Proof that a request was answered, or will be.
+pub struct Answered {
+    pub(crate) next: Next,
+    pub(crate) terms: Terms,
+}
+
+pub(crate) enum Next {
+    Sent,
+    Later,
+    Exchange(Box<dyn Exchange>),
+    Upgrade(Box<dyn Session>),
+}
+
+/// The answer to one request, to be given in exactly one way.
+pub struct Reply<'a, 'c> {
+    cx: &'a mut Cx<'c>,
+    terms: Terms,
+    seq: u32,
+}
+
+impl<'a, 'c> Reply<'a, 'c> {
+    #[inline]
+    pub(crate) fn new(cx: &'a mut Cx<'c>, terms: Terms, seq: u32) -> Self {
+        Reply { cx, terms, seq }
+    }
+
+    /// Sends a whole answer. Framing, `Date`, `Server` and `Connection` are added; for HEAD the
+    /// body is left out and its length still told (RFC 9110 §9.3.2).
+    #[inline]
+    pub fn send(self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Answered {
+        let mut terms = self.terms;
+        terms.keep_alive &= terms.skippable;
+        whole(self.cx, &terms, status, headers, body);
+        Answered { next: Next::Sent, terms }
+    }
+
+    /// Sends a short text.
+    pub fn text(self, status: u16, text: &str) -> Answered {
+        self.send(status, &[("Content-Type", b"text/plain; charset=utf-8")], text.as_bytes())
+    }
+
+    /// Promises an answer for later. It is given by [`ReplyTo`] from anywhere: through a `Handle`
+    /// from another thread, or by a message from another session. If none comes within
+    /// `Limits::reply` the peer gets a 503.
+    pub fn later(self) -> (ReplyTo, Answered) {
+        let to = ReplyTo { token: self.cx.token(), seq: self.seq };
+        (to, Answered { next: Next::Later, terms: self.terms })
+    }
+
+    /// Runs `job` on the off-load pool and sends the answer it returns.
+    pub fn offload(self, job: impl FnOnce() -> Response + Send + 'static) -> Answered {
+        let seq = self.seq;
+        self.cx.offload(move || Message::any(Deferred { seq, response: job() }));
+        Answered { next: Next::Later, terms: self.terms }
+    }
+
+    /// Lets `exchange` take the request's body and produce the answer piece by piece.
+    pub fn exchange(self, exchange: impl Exchange + 'static) -> Answered {
+        Answered { next: Next::Exchange(Box::new(exchange)), terms: self.terms }
+    }
+
+    /// Sends a head without a body and hands the connection to `session`, which gets every byte
+    /// after the request's head.
+    pub fn upgrade(self, status: u16, headers: &[(&str, &[u8])], session: impl Session + 'static) -> Answered {
+        let connection = if status == 101 { Connection::Upgrade } else { Connection::KeepAlive };
+        let (out, env) = self.cx.split();
+        env.counters.responses[class(status)] += 1;
+        let date = env.date.as_bytes();
+        match encode::head(out, self.terms.version, status, date, headers, BodyLength::None, connection) {
+            Ok(()) => Answered { next: Next::Upgrade(Box::new(session)), terms: self.terms },
+            Err(invalid) => {
+                log::error!("upgrade not sent: {invalid}");
+                self.text(500, "Internal Server Error\n")
+            }
+        }
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Moment {
+        self.cx.now()
+    }
+
+    /// What all connections of the loop share: counters, limits, the date.
+    pub fn env(&mut self) -> &mut Env {
+        self.cx.env()
+    }
+}
+
+/// Where a promised answer goes. Valid for one request: later ones on the same connection, and
+/// other connections, are out of its reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyTo {
+    token: Token,
+    seq: u32,
+}
+
+impl ReplyTo {
+    pub(crate) fn new(token: Token, seq: u32) -> Self {
+        ReplyTo { token, seq }
+    }
+
+    /// The connection.
+    pub fn token(self) -> Token {
+        self.token
+    }
+
+    /// The message that carries `response` there.
+    pub fn message(self, response: Response) -> Message {
+        Message::any(Deferred { seq: self.seq, response })
+    }
+}
+
+/// A whole answer that can travel between threads.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The fields besides framing, `Date`, `Server` and `Connection`.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, [u8]>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A short text.
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        Response { status, headers: Vec::new(), body: text.into().into_bytes() }
+            .with("Content-Type", "text/plain; charset=utf-8")
+    }
+
+    /// Adds a field.
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let value = match value.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        self.headers.push((name.into(), value));
+        self
+    }
+}
+
+/// A promised answer on its way.
+pub(crate) struct Deferred {
+    pub(crate) seq: u32,
+    pub(crate) response: Response,
+}
+
+/// Writes a whole answer. An answer that would break the framing is our own mistake: it is logged
+/// and a 500 goes out instead.
+#[inline]
+pub(crate) fn whole(cx: &mut Cx<'_>, terms: &Terms, status: u16, headers: &[(&str, &[u8])], body: &[u8]) {
+    let (out, env) = cx.split();
+    let length = body_length(status, body.len() as u64);
+    env.counters.responses[class(status)] += 1;
+    let date = env.date.as_bytes();
+    match encode::head(out, terms.version, status, date, headers, length, terms.connection()) {
+        Ok(()) if terms.head_only || length == BodyLength::None => {}
+        Ok(()) => out.extend_from_slice(body),
+        Err(invalid) => {
+            log::error!("reply not sent: {invalid}");
+            let body = b"Internal Server Error\n";
+            let length = BodyLength::Length(body.len() as u64);
+            if encode::head(out, terms.version, 500, date, &[], length, terms.connection()).is_ok()
+                && !terms.head_only
+            {
+                out.extend_from_slice(body);
+            }
+        }
+    }
+}
+
+/// An error answer after which the connection closes.
+#[cold]
+pub(crate) fn plain_error(status: u16, what: &str, cx: &mut Cx<'_>) {
+    let terms = Terms {
+        version: Version::Http11,
+        head_only: false,
+        keep_alive: false,
+        was_asked_to_close: false,
+        skippable: false,
+    };
+    let body = format!("{status} {}: {what}\n", encode::reason(status));
+    whole(cx, &terms, status, &[("Content-Type", b"text/plain; charset=utf-8")], body.as_bytes());
+}
+
+/// How a reply with this status frames a body of `length` bytes (RFC 9112 §6.3).
+#[inline]
+pub(crate) fn body_length(status: u16, length: u64) -> BodyLength {
+    match status {
+        100..200 | 204 | 304 => BodyLength::None,
+        _ => BodyLength::Length(length),
+    }
+}
+
+pub(crate) fn class(status: u16) -> usize {
+    usize::from(status / 100).min(5)
+}

@@ -1,0 +1,80 @@
+//! Sessions without a protocol: bytes in, bytes out, and an idle time-out.
+
+use crate::error::{CloseReason, Phase};
+use crate::session::{CloseMode, Cx, Flow, Message, Session};
+use crate::time::Moment;
+
+/// What a [`Raw`] session does with its bytes.
+pub trait Handler {
+    /// The connection is established.
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Continue
+    }
+
+    /// Bytes arrived; all of them are taken.
+    fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow;
+
+    /// There is room again, after [`Cx::want_drain`].
+    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let _ = cx;
+        Flow::Continue
+    }
+}
+
+/// A session that passes bytes to its handler and ends when the peer ends or falls silent for
+/// `Limits::idle`. [`Message::Bytes`] are written as they are.
+pub struct Raw<H> {
+    handler: H,
+    deadline: Moment,
+}
+
+impl<H: Handler> Raw<H> {
+    /// A session for `handler`.
+    pub fn new(handler: H) -> Self {
+        Raw { handler, deadline: Moment::NEVER }
+    }
+
+    fn touch(&mut self, cx: &Cx<'_>) {
+        self.deadline = cx.now() + cx.limits().idle;
+    }
+}
+
+impl<H: Handler> Session for Raw<H> {
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.touch(cx);
+        self.handler.on_open(cx)
+    }
+
+    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
+        self.touch(cx);
+        self.handler.on_bytes(std::mem::take(input), cx)
+    }
+
+    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.touch(cx);
+        self.handler.on_drain(cx)
+    }
+
+    fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
+        if let Message::Bytes(bytes) = message {
+            self.touch(cx);
+            cx.write(&bytes);
+        }
+        Flow::Continue
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        // While the peer still takes what it is sent, its silence is no reason to end; the
+        // driver's limit on writing looks after a peer that stops reading.
+        if cx.unsent() > 0 {
+            self.touch(cx);
+            return Flow::Continue;
+        }
+        Flow::Close(CloseMode::Linger, CloseReason::TimedOut(Phase::Idle))
+    }
+
+    fn deadline(&self) -> Moment {
+        self.deadline
+    }
+}
