@@ -143,9 +143,9 @@ impl CloseReason {
     /// The reason that an I/O error on the socket amounts to.
     pub fn from_io(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-                CloseReason::Reset
-            }
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted => CloseReason::Reset,
             kind => CloseReason::Io(kind),
         }
     }
@@ -181,12 +181,22 @@ mod tests {
         ];
         let mut all = vec![Finished, PeerClosed, Truncated, Reset];
         all.extend(phases.map(TimedOut));
-        all.extend([Protocol(&FAULT), Tls, Io(io::ErrorKind::Other), Overflow, Shed, Drained, Aborted, Upgraded]);
+        all.extend([
+            Protocol(&FAULT),
+            Tls,
+            Io(io::ErrorKind::Other),
+            Overflow,
+            Shed,
+            Drained,
+            Aborted,
+            Upgraded,
+        ]);
         assert_eq!(all.len(), CloseReason::KINDS);
         for (number, reason) in all.iter().enumerate() {
             assert_eq!(reason.kind(), number, "{reason}");
         }
-        let words: std::collections::HashSet<_> = all.iter().map(|reason| reason.as_str()).collect();
+        let words: std::collections::HashSet<_> =
+            all.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(words.len(), CloseReason::KINDS);
     }
 }

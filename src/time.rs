@@ -48,7 +48,8 @@ impl Add<Duration> for Moment {
     /// Saturates at [`Moment::NEVER`]; a `Duration::MAX` is therefore "no limit".
     #[inline]
     fn add(self, by: Duration) -> Moment {
-        let nanos = by.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(by.subsec_nanos()));
+        let nanos =
+            by.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(by.subsec_nanos()));
         Moment(self.0.saturating_add(nanos))
     }
 }
@@ -61,7 +62,11 @@ impl AddAssign<Duration> for Moment {
 
 impl fmt::Debug for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_never() { f.write_str("never") } else { write!(f, "+{:?}", Duration::from_nanos(self.0)) }
+        if self.is_never() {
+            f.write_str("never")
+        } else {
+            write!(f, "+{:?}", Duration::from_nanos(self.0))
+        }
     }
 }
 

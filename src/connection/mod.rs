@@ -92,7 +92,8 @@ impl Connection {
     pub fn secure(tls: Tls, service: Rc<dyn Service>, peer: Peer, env: &Env) -> Self {
         let deadline = env.now + env.limits.handshake;
         let mut connection = Connection::new(Life::Handshake);
-        connection.tls = Some(Box::new(Secure { tls, opening: Some(Opening { service, peer, deadline }) }));
+        connection.tls =
+            Some(Box::new(Secure { tls, opening: Some(Opening { service, peer, deadline }) }));
         connection
     }
 
@@ -160,7 +161,9 @@ impl Connection {
     pub fn deadline(&self) -> Moment {
         match self.life {
             Life::Handshake => self.opening().map_or(Moment::NEVER, |opening| opening.deadline),
-            Life::Open | Life::Paused => self.session.as_ref().map_or(Moment::NEVER, |session| session.deadline()),
+            Life::Open | Life::Paused => {
+                self.session.as_ref().map_or(Moment::NEVER, |session| session.deadline())
+            }
             Life::Flushing | Life::Closed => Moment::NEVER,
             Life::Lingering => self.ending.as_ref().map_or(Moment::NEVER, |ending| ending.until),
         }
@@ -311,7 +314,9 @@ impl Connection {
 
     /// Closes from outside.
     pub fn close_by(&mut self, mode: CloseMode, reason: CloseReason, io: &mut Io<'_>) {
-        if matches!(self.life, Life::Handshake | Life::Open | Life::Paused) || mode == CloseMode::Abort {
+        if matches!(self.life, Life::Handshake | Life::Open | Life::Paused)
+            || mode == CloseMode::Abort
+        {
             self.close(mode, reason, io.env);
             self.seal(io);
         }
@@ -355,7 +360,14 @@ impl Connection {
 
     /// Offers input until the session stops upgrading.
     #[inline]
-    fn offer(&mut self, input: &mut &[u8], out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
+    fn offer(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+        env: &mut Env,
+        token: Token,
+        unsent: usize,
+    ) {
         loop {
             let Some(session) = &mut self.session else { return };
             let cx = &mut Cx::new(out, env, token, unsent, &mut self.wants_drain);

@@ -70,7 +70,9 @@ pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut
                 entry.readable = false;
                 return;
             }
-            Err(error) if is_exhaustion(&error) => return pause(entry, listener, core, Some(error)),
+            Err(error) if is_exhaustion(&error) => {
+                return pause(entry, listener, core, Some(error));
+            }
             // The connection was gone before it was accepted; the next one may be well.
             Err(error) => log::debug!("accept on {listener}: {error}"),
         }
@@ -110,7 +112,10 @@ fn pause<W: World>(
                 "accepting pauses at {} connections: {error}; raise the limit of open files (ulimit -n)",
                 core.env.live
             ),
-            None => log::warn!("accepting pauses at {} connections, the configured limit", core.env.live),
+            None => log::warn!(
+                "accepting pauses at {} connections, the configured limit",
+                core.env.live
+            ),
         }
     }
     if descriptors && core.rules.keep(Rule::AcceptRetry) {

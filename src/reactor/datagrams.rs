@@ -8,9 +8,9 @@ use socket2::SockRef;
 use crate::session::datagram::{Datagram, Outbox, Peer};
 
 #[cfg(target_os = "linux")]
-pub use batched::Batch;
+pub(crate) use batched::Batch;
 #[cfg(not(target_os = "linux"))]
-pub use single::Batch;
+pub(crate) use single::Batch;
 
 /// Room for the longest UDP datagram.
 const BYTES: usize = 64 * 1024;
@@ -21,13 +21,13 @@ mod batched {
     use std::io::{IoSlice, IoSliceMut};
     use std::os::fd::AsRawFd;
 
-    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg};
+    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
     /// Datagrams per system call.
     const BATCH: usize = 32;
 
     /// The buffers of one socket. Their pages are touched only as far as datagrams reach.
-    pub struct Batch {
+    pub(crate) struct Batch {
         buffers: Vec<u8>,
         senders: Vec<(Peer, usize, bool)>,
     }
@@ -47,16 +47,28 @@ mod batched {
             self.senders.clear();
             let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(count, None);
             {
-                let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-                    self.buffers.chunks_mut(BYTES).take(count).map(|buffer| [IoSliceMut::new(buffer)]).collect();
+                let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
+                    .buffers
+                    .chunks_mut(BYTES)
+                    .take(count)
+                    .map(|buffer| [IoSliceMut::new(buffer)])
+                    .collect();
                 let flags = MsgFlags::MSG_DONTWAIT;
-                let results = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
+                let results =
+                    recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
                 for result in results {
-                    let peer = result.address.as_ref().and_then(inet).map_or(Peer::Unnamed, Peer::Inet);
-                    self.senders.push((peer, result.bytes, result.flags.contains(MsgFlags::MSG_TRUNC)));
+                    let peer =
+                        result.address.as_ref().and_then(inet).map_or(Peer::Unnamed, Peer::Inet);
+                    self.senders.push((
+                        peer,
+                        result.bytes,
+                        result.flags.contains(MsgFlags::MSG_TRUNC),
+                    ));
                 }
             }
-            for ((from, length, truncated), buffer) in self.senders.iter().zip(self.buffers.chunks(BYTES)) {
+            for ((from, length, truncated), buffer) in
+                self.senders.iter().zip(self.buffers.chunks(BYTES))
+            {
                 each(Datagram { from, data: &buffer[..*length], truncated: *truncated });
             }
             Ok(self.senders.len())
@@ -91,9 +103,6 @@ mod batched {
             Peer::Unix(_) | Peer::Unnamed => None,
         }
     }
-
-    // Kept to make clear which trait gives the addresses their length.
-    const _: fn(&SockaddrStorage) -> u32 = SockaddrLike::len;
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -102,7 +111,7 @@ mod single {
     use std::io::Read;
 
     /// One buffer: datagrams are received and sent one at a time.
-    pub struct Batch {
+    pub(crate) struct Batch {
         buffer: Vec<u8>,
     }
 
@@ -122,7 +131,11 @@ mod single {
             while count < max {
                 match socket.recv_from(&mut self.buffer) {
                     Ok((length, from)) => {
-                        each(Datagram { from: &Peer::Inet(from), data: &self.buffer[..length], truncated: false });
+                        each(Datagram {
+                            from: &Peer::Inet(from),
+                            data: &self.buffer[..length],
+                            truncated: false,
+                        });
                         count += 1;
                     }
                     Err(error) if count > 0 && error.kind() == io::ErrorKind::WouldBlock => break,

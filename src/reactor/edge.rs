@@ -150,8 +150,12 @@ impl Stream for EdgeStream {
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         match self {
             Socketed::Inet(stream) if second.is_empty() => stream.write(first),
-            Socketed::Inet(stream) => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
-            Socketed::Unix(stream) => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+            Socketed::Inet(stream) => {
+                stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+            }
+            Socketed::Unix(stream) => {
+                stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+            }
         }
     }
 
@@ -263,7 +267,12 @@ impl<P: Probe> World for Edge<P> {
         }
     }
 
-    fn register(&mut self, stream: &mut EdgeStream, token: Token, writable: bool) -> io::Result<()> {
+    fn register(
+        &mut self,
+        stream: &mut EdgeStream,
+        token: Token,
+        writable: bool,
+    ) -> io::Result<()> {
         let interest =
             if writable { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         let token = mio::Token(token.as_u64() as usize);
@@ -295,25 +304,25 @@ impl<P: Probe> World for Edge<P> {
             Address::Inet(_) => {
                 let mut socket = mio::net::UdpSocket::from_std(socket.into());
                 self.registry().register(&mut socket, token, interest)?;
-                Ok(EdgeDatagram::Inet(socket, Batch::new()))
+                Ok(EdgeDatagram(Datagrams::Inet(socket, Batch::new())))
             }
             Address::Unix(path) => {
                 let mut socket = UnixDatagram::from_std(socket.into());
                 self.registry().register(&mut socket, token, interest)?;
-                Ok(EdgeDatagram::Unix(socket, path.clone(), vec![0; MAX_DATAGRAM]))
+                Ok(EdgeDatagram(Datagrams::Unix(socket, path.clone(), vec![0; MAX_DATAGRAM])))
             }
         }
     }
 
     fn bound(&self, socket: &EdgeDatagram) -> io::Result<Address> {
-        match socket {
-            EdgeDatagram::Inet(socket, _) => Ok(Address::Inet(socket.local_addr()?)),
-            EdgeDatagram::Unix(_, path, _) => Ok(Address::Unix(path.clone())),
+        match &socket.0 {
+            Datagrams::Inet(socket, _) => Ok(Address::Inet(socket.local_addr()?)),
+            Datagrams::Unix(_, path, _) => Ok(Address::Unix(path.clone())),
         }
     }
 
     fn unbind(&mut self, socket: EdgeDatagram) {
-        if let EdgeDatagram::Unix(_, path, _) = &socket {
+        if let Datagrams::Unix(_, path, _) = &socket.0 {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -426,7 +435,9 @@ fn remove_stale(path: &Path, kind: Type) -> Option<()> {
         _ => unix::UnixStream::connect(path).map(drop),
     };
     match answers {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path).ok(),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).ok()
+        }
         _ => None,
     }
 }
@@ -435,27 +446,33 @@ fn remove_stale(path: &Path, kind: Type) -> Option<()> {
 const MAX_DATAGRAM: usize = 64 * 1024;
 
 /// A UDP or Unix datagram socket with its receive buffers.
-pub enum EdgeDatagram {
-    /// UDP.
+pub struct EdgeDatagram(Datagrams);
+
+enum Datagrams {
     Inet(mio::net::UdpSocket, Batch),
-    /// A Unix socket, its path and its buffer.
     Unix(UnixDatagram, std::path::PathBuf, Vec<u8>),
 }
 
 impl DatagramSocket for EdgeDatagram {
     fn receive(&mut self, max: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<usize> {
-        match self {
-            EdgeDatagram::Inet(socket, batch) => batch.receive(SockRef::from(&*socket), max, each),
-            EdgeDatagram::Unix(socket, _, buffer) => {
+        match &mut self.0 {
+            Datagrams::Inet(socket, batch) => batch.receive(SockRef::from(&*socket), max, each),
+            Datagrams::Unix(socket, _, buffer) => {
                 let mut count = 0;
                 while count < max {
                     let (length, address) = match socket.recv_from(buffer) {
                         Ok(received) => received,
-                        Err(error) if count > 0 && error.kind() == io::ErrorKind::WouldBlock => break,
+                        Err(error) if count > 0 && error.kind() == io::ErrorKind::WouldBlock => {
+                            break;
+                        }
                         Err(error) => return Err(error),
                     };
                     let from = &unix_peer(&address);
-                    each(Datagram { from, data: &buffer[..length], truncated: length == buffer.len() });
+                    each(Datagram {
+                        from,
+                        data: &buffer[..length],
+                        truncated: length == buffer.len(),
+                    });
                     count += 1;
                 }
                 Ok(count)
@@ -464,9 +481,9 @@ impl DatagramSocket for EdgeDatagram {
     }
 
     fn send(&mut self, outbox: &Outbox) -> io::Result<usize> {
-        match self {
-            EdgeDatagram::Inet(socket, batch) => batch.send(SockRef::from(&*socket), outbox),
-            EdgeDatagram::Unix(socket, _, _) => match outbox.iter().next() {
+        match &mut self.0 {
+            Datagrams::Inet(socket, batch) => batch.send(SockRef::from(&*socket), outbox),
+            Datagrams::Unix(socket, _, _) => match outbox.iter().next() {
                 Some((Peer::Unix(path), data)) => socket.send_to(data, path).map(|_| 1),
                 // Whoever has no name cannot be answered.
                 Some(_) => Err(io::ErrorKind::AddrNotAvailable.into()),

@@ -118,7 +118,11 @@ impl<W: World> Reactor<W> {
     }
 
     /// Serves connections at an address, each with a session of `service`.
-    pub fn listen(&mut self, at: impl Into<Listen>, service: impl Service + 'static) -> io::Result<Token> {
+    pub fn listen(
+        &mut self,
+        at: impl Into<Listen>,
+        service: impl Service + 'static,
+    ) -> io::Result<Token> {
         self.listen_with(at.into(), Rc::new(service), None)
     }
 
@@ -402,7 +406,10 @@ impl<W: World> Reactor<W> {
                 let handle = Handle::new(Arc::clone(&self.shared));
                 let done = Box::new(move |message| handle.deliver(token, message));
                 if !core.world.offload(job, done) {
-                    core.env.ops.push(Op::Send(token, crate::session::Message::any(crate::session::OffloadFailed)));
+                    core.env.ops.push(Op::Send(
+                        token,
+                        crate::session::Message::any(crate::session::OffloadFailed),
+                    ));
                 }
             }
             Op::Drain(deadline) => self.drain(deadline),

@@ -76,7 +76,9 @@ fn work(shared: &Shared) {
         if let Some((job, done)) = queue.jobs.pop_front() {
             drop(queue);
             // A job that panics must not take its thread along, nor leave its connection waiting.
-            done(catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Message::any(OffloadFailed)));
+            done(
+                catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Message::any(OffloadFailed)),
+            );
             queue = shared.lock();
         } else if queue.closed {
             return;
@@ -107,7 +109,9 @@ mod tests {
                 }
                 Message::any(number)
             });
-            assert!(pool.run(job, Box::new(move |message| sender.send(message).unwrap_or_default())));
+            assert!(
+                pool.run(job, Box::new(move |message| sender.send(message).unwrap_or_default()))
+            );
         }
         let outcomes: Vec<bool> = (0..3)
             .map(|_| matches!(receiver.recv(), Ok(Message::Any(any)) if any.is::<i32>()))

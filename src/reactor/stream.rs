@@ -137,7 +137,10 @@ fn read<W: World>(
     core: &mut Core<W>,
     budget: &mut u32,
 ) -> Option<CloseReason> {
-    while entry.connection.wants_read() && entry.ready.has(Ready::READABLE) && !stalled(entry, token, core) {
+    while entry.connection.wants_read()
+        && entry.ready.has(Ready::READABLE)
+        && !stalled(entry, token, core)
+    {
         if !spend(entry, token, core, budget) {
             break;
         }
@@ -149,8 +152,8 @@ fn read<W: World>(
             }
             Ok(count) => {
                 core.fact(Fact::Read { token, bytes: count });
-                let more_to_come =
-                    entry.ready.has(Ready::READ_CLOSED) && core.rules.keep(Rule::ShortReadUnlessClosed);
+                let more_to_come = entry.ready.has(Ready::READ_CLOSED)
+                    && core.rules.keep(Rule::ShortReadUnlessClosed);
                 if count < core.scratch.len() && !more_to_come {
                     entry.ready.remove(Ready::READABLE);
                 }
@@ -178,7 +181,10 @@ fn read<W: World>(
         }
     }
     // A paused connection does not read and so would never see that its peer is gone.
-    if entry.ready.has(Ready::CLOSED) && !entry.connection.wants_read() && entry.marks.has(Marks::REGISTERED) {
+    if entry.ready.has(Ready::CLOSED)
+        && !entry.connection.wants_read()
+        && entry.marks.has(Marks::REGISTERED)
+    {
         return Some(match entry.socket.take_error() {
             Some(error) => CloseReason::from_io(&error),
             None => CloseReason::Reset,
@@ -389,7 +395,10 @@ pub(crate) fn settle<W: World>(
 }
 
 /// A closing connection: flush, then shut, then linger, then close.
-fn wind_up<W: World>(entry: &mut StreamEntry<W::Stream>, core: &mut Core<W>) -> Option<CloseReason> {
+fn wind_up<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    core: &mut Core<W>,
+) -> Option<CloseReason> {
     match entry.connection.life() {
         Life::Closed => return Some(entry.connection.reason()),
         _ if !entry.backlog.is_empty() => return None,
@@ -447,7 +456,12 @@ pub(crate) fn start<W: World>(token: Token, table: &mut Table<W>, core: &mut Cor
 }
 
 /// Ends an entry: its session hears why, its socket closes, its slot is free for another.
-pub(crate) fn close<W: World>(token: Token, reason: CloseReason, table: &mut Table<W>, core: &mut Core<W>) {
+pub(crate) fn close<W: World>(
+    token: Token,
+    reason: CloseReason,
+    table: &mut Table<W>,
+    core: &mut Core<W>,
+) {
     if !matches!(table.get(token), Some(Entry::Stream(_))) {
         return;
     }

@@ -72,7 +72,8 @@ impl<W: World> Table<W> {
 
     /// The tokens of all entries, for the rare walks over everything.
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        let token = |(index, entry): (usize, &Entry<W>)| Token::new(index as u32, entry.generation());
+        let token =
+            |(index, entry): (usize, &Entry<W>)| Token::new(index as u32, entry.generation());
         self.slab.iter().map(token).collect()
     }
 }

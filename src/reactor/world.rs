@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::probe::Probe;
-use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::session::Job;
+use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -165,7 +165,11 @@ pub trait World: Probe {
     /// The address it is bound to, with the port that the system chose.
     fn listening(&self, listener: &Self::Listener) -> io::Result<Address>;
     /// Accepts one connection, not yet registered, and names its peer.
-    fn accept(&mut self, listener: &Self::Listener, how: &Listen) -> io::Result<(Self::Stream, Peer)>;
+    fn accept(
+        &mut self,
+        listener: &Self::Listener,
+        how: &Listen,
+    ) -> io::Result<(Self::Stream, Peer)>;
     /// Turns new connections away while those under way may still be accepted. First step of a
     /// drain; a no-op where the system cannot.
     fn refuse(&mut self, listener: &Self::Listener);
@@ -174,7 +178,12 @@ pub trait World: Probe {
 
     /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
     /// exists raises an event.
-    fn register(&mut self, stream: &mut Self::Stream, token: Token, writable: bool) -> io::Result<()>;
+    fn register(
+        &mut self,
+        stream: &mut Self::Stream,
+        token: Token,
+        writable: bool,
+    ) -> io::Result<()>;
     /// Adds WRITABLE to a registered connection.
     fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
     /// Closes a connection.

@@ -148,12 +148,13 @@ impl<'a, 'c> Writer<'a, 'c> {
             log::error!("a second reply to one request was dropped");
             return;
         }
-        let framing = match (length.map(|length| body_length(status, length)), self.active.terms.version) {
-            (Some(framing), _) => framing,
-            (None, _) if body_length(status, 0) == BodyLength::None => BodyLength::None,
-            (None, Version::Http11) => BodyLength::Chunked,
-            (None, Version::Http10) => BodyLength::UntilClose,
-        };
+        let framing =
+            match (length.map(|length| body_length(status, length)), self.active.terms.version) {
+                (Some(framing), _) => framing,
+                (None, _) if body_length(status, 0) == BodyLength::None => BodyLength::None,
+                (None, Version::Http11) => BodyLength::Chunked,
+                (None, Version::Http10) => BodyLength::UntilClose,
+            };
         self.active.terms.keep_alive &= framing != BodyLength::UntilClose;
         let terms = self.active.terms;
         let connection = if terms.keep_alive { Connection::KeepAlive } else { Connection::Close };
@@ -288,7 +289,11 @@ impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Collect<F> {
         }
         if self.body.len() + data.len() > self.limit {
             self.then = None;
-            writer.send(413, &[("Content-Type", b"text/plain; charset=utf-8")], b"Content Too Large\n");
+            writer.send(
+                413,
+                &[("Content-Type", b"text/plain; charset=utf-8")],
+                b"Content Too Large\n",
+            );
             return;
         }
         self.body.extend_from_slice(data);

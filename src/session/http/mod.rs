@@ -15,14 +15,14 @@ use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
 use crate::proto::h1::{Event, Head, Refusal, Server, Slots, encode};
-use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, Service, Session};
+use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
 use crate::time::Moment;
 
 use exchange::Active;
 pub use exchange::{Collect, Exchange, Writer};
 pub(crate) use reply::Deferred;
-use reply::{Next, Terms};
 pub use reply::{Answered, Reply, ReplyTo, Response};
+use reply::{Next, Terms};
 
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
@@ -135,6 +135,9 @@ impl<H: Handler> Session for HttpSession<H> {
             },
             other => other,
         };
+        if self.active.as_ref().is_some_and(|active| active.exchange.is_none()) {
+            return self.unanswered(message, cx);
+        }
         self.exchange(cx, |exchange, writer| exchange.on_message(message, writer))
     }
 
@@ -264,6 +267,18 @@ impl<H: Handler> HttpSession<H> {
             Writer::new(cx, active, deferred.seq).respond(&deferred.response);
         }
         self.settle(cx)
+    }
+
+    /// A request without an exchange awaits its answer. If the job that was to give it failed, the
+    /// peer need not wait for the time-out.
+    fn unanswered(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
+        if let Message::Any(any) = message
+            && any.is::<OffloadFailed>()
+        {
+            let response = Response::text(503, "the server is too busy for this request\n");
+            return self.deferred(Deferred { seq: self.seq, response }, cx);
+        }
+        self.resting()
     }
 
     /// What an exchange's state means for the connection.

@@ -109,12 +109,25 @@ impl<'a, 'c> Reply<'a, 'c> {
 
     /// Sends a head without a body and hands the connection to `session`, which gets every byte
     /// after the request's head.
-    pub fn upgrade(self, status: u16, headers: &[(&str, &[u8])], session: impl Session + 'static) -> Answered {
+    pub fn upgrade(
+        self,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        session: impl Session + 'static,
+    ) -> Answered {
         let connection = if status == 101 { Connection::Upgrade } else { Connection::KeepAlive };
         let (out, env) = self.cx.split();
         env.counters.responses[class(status)] += 1;
         let date = env.date.as_bytes();
-        match encode::head(out, self.terms.version, status, date, headers, BodyLength::None, connection) {
+        match encode::head(
+            out,
+            self.terms.version,
+            status,
+            date,
+            headers,
+            BodyLength::None,
+            connection,
+        ) {
             Ok(()) => Answered { next: Next::Upgrade(Box::new(session)), terms: self.terms },
             Err(invalid) => {
                 log::error!("upgrade not sent: {invalid}");
@@ -177,7 +190,11 @@ impl Response {
     }
 
     /// Adds a field.
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let value = match value.into() {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
@@ -196,7 +213,13 @@ pub(crate) struct Deferred {
 /// Writes a whole answer. An answer that would break the framing is our own mistake: it is logged
 /// and a 500 goes out instead.
 #[inline]
-pub(crate) fn whole(cx: &mut Cx<'_>, terms: &Terms, status: u16, headers: &[(&str, &[u8])], body: &[u8]) {
+pub(crate) fn whole(
+    cx: &mut Cx<'_>,
+    terms: &Terms,
+    status: u16,
+    headers: &[(&str, &[u8])],
+    body: &[u8],
+) {
     let (out, env) = cx.split();
     let length = body_length(status, body.len() as u64);
     env.counters.responses[class(status)] += 1;
