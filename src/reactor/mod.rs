@@ -475,11 +475,14 @@ impl<W: World> Reactor<W> {
 }
 
 impl<W: World> Drop for Reactor<W> {
-    /// Every session hears of its end.
+    /// Every session hears of its end, every socket is given back to the world.
     fn drop(&mut self) {
         self.shared.leave();
         for token in self.table.tokens() {
             stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+            if self.table.get(token).is_some() {
+                self.close(token, CloseMode::Abort);
+            }
         }
     }
 }

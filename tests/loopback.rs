@@ -1,0 +1,144 @@
+//! What only a kernel can show: real sockets on loopback, against clients from the standard library.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use readyloop::reactor::world::{Address, Listen};
+use readyloop::session::datagram::{Datagram, Outbox};
+use readyloop::session::raw::{Handler, Raw};
+use readyloop::session::{ConnInfo, Cx, Env, Flow, Session};
+use readyloop::{Handle, Limits, Reactor};
+
+struct Echo;
+
+impl Handler for Echo {
+    fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow {
+        cx.write(bytes);
+        Flow::Continue
+    }
+}
+
+fn echo(_: &ConnInfo<'_>) -> Box<dyn Session> {
+    Box::new(Raw::new(Echo))
+}
+
+/// A loop on a thread of its own.
+struct Server {
+    address: SocketAddr,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(limits: Limits, setup: impl FnOnce(&mut Reactor) -> readyloop::Token + Send + 'static) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut reactor = Reactor::new(limits).expect("a poll can be had");
+            let token = setup(&mut reactor);
+            let address = match reactor.local_address(token) {
+                Some(Address::Inet(address)) => address,
+                _ => ([0, 0, 0, 0], 0).into(),
+            };
+            sender.send((address, reactor.handle())).expect("the test waits");
+            reactor.run().expect("the poll works");
+        });
+        let (address, handle) = receiver.recv().expect("the loop starts");
+        Server { address, handle, thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the loop listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out can be set");
+        stream
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.handle.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !thread::panicking()
+        {
+            panic!("the loop panicked");
+        }
+    }
+}
+
+fn any() -> Listen {
+    SocketAddr::from(([127, 0, 0, 1], 0)).into()
+}
+
+#[test]
+fn bulk_through_a_reader_that_stalls_comes_back_whole() {
+    let server = Server::start(Limits::default(), |reactor| reactor.listen(any(), echo).expect("a port is free"));
+    let mut writer = server.connect();
+    let mut reader = writer.try_clone().expect("a socket can be shared");
+    let total = 32 * 1024 * 1024;
+    let sender = thread::spawn(move || {
+        let block: Vec<u8> = (0..1 << 16).map(|i| (i * 7 % 251) as u8).collect();
+        for _ in 0..total >> 16 {
+            writer.write_all(&block).expect("the loop reads");
+        }
+        writer.shutdown(std::net::Shutdown::Write).expect("the socket is open");
+    });
+    thread::sleep(Duration::from_millis(200));
+    let mut got = Vec::new();
+    reader.read_to_end(&mut got).expect("the loop answers");
+    sender.join().expect("the sender is well");
+    assert_eq!(got.len(), total);
+    assert!(got.iter().enumerate().all(|(i, &byte)| byte == ((i % (1 << 16)) * 7 % 251) as u8));
+}
+
+#[test]
+fn a_reset_harms_nobody_else() {
+    let server = Server::start(Limits::default(), |reactor| reactor.listen(any(), echo).expect("a port is free"));
+    let mut kept = server.connect();
+    for _ in 0..50 {
+        let mut doomed = server.connect();
+        doomed.write_all(b"never read").expect("the loop listens");
+        let socket = socket2::Socket::from(doomed);
+        socket.set_linger(Some(Duration::ZERO)).expect("an option");
+    }
+    kept.write_all(b"still here").expect("open");
+    let mut got = [0; 10];
+    kept.read_exact(&mut got).expect("served");
+    assert_eq!(&got, b"still here");
+}
+
+#[test]
+fn udp_echoes_up_to_the_largest_datagram() {
+    let server = Server::start(Limits::default(), |reactor| {
+        let echo = |datagram: Datagram<'_>, out: &mut Outbox, _: &mut Env| {
+            out.send(datagram.from, datagram.data);
+        };
+        reactor.bind_udp(any(), echo).expect("a port is free")
+    });
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    client.set_read_timeout(Some(Duration::from_secs(20))).expect("an option");
+    client.connect(server.address).expect("an address");
+    let mut got = vec![0; 70_000];
+    for size in [0, 1, 1400, 9000, 65_507] {
+        let sent: Vec<u8> = (0..size).map(|i| i as u8).collect();
+        client.send(&sent).expect("sent");
+        let count = client.recv(&mut got).expect("answered");
+        assert_eq!(got[..count], sent);
+    }
+}
+
+#[test]
+fn unix_streams_are_served_and_their_path_goes_with_them() {
+    let path = std::env::temp_dir().join(format!("readyloop-{}.sock", std::process::id()));
+    let listen = Listen::new(Address::Unix(path.clone()));
+    let server = Server::start(Limits::default(), move |reactor| reactor.listen(listen, echo).expect("bound"));
+    let mut client = std::os::unix::net::UnixStream::connect(&path).expect("listening");
+    client.write_all(b"hello").expect("open");
+    let mut got = [0; 5];
+    client.read_exact(&mut got).expect("answered");
+    drop(client);
+    server.handle.drain(Duration::from_secs(5)).expect("the loop runs");
+    drop(server);
+    assert!(!path.exists());
+}
