@@ -1,0 +1,162 @@
+//! The structure of the library, held by a test: who may import whom, and where clocks, threads,
+//! sockets and the names of mio and rustls may appear.
+//!
+//! A new edge between layers fails here. Either the code belongs somewhere else, or the picture in
+//! `src/lib.rs` has changed: then change it there and here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers from the ground up: each with the ones it may use besides itself.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("proto", &["base"]),
+    ("session", &["base", "proto"]),
+    ("connection", &["base", "session"]),
+    ("reactor", &["base", "session", "connection"]),
+    ("sim", &["base", "session", "connection", "reactor"]),
+    ("app", &["base", "proto", "session"]),
+    ("cli", &["base", "proto", "session", "connection", "reactor", "app"]),
+];
+
+/// The files at the root of `src` that every layer may use.
+const BASE: &[&str] = &["buf", "error", "limits", "probe", "time", "token"];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        let mut entries: Vec<_> = fs::read_dir(folder)
+            .expect("src can be read")
+            .map(|entry| entry.expect("an entry can be read").path())
+            .collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("source is text");
+                found.push((path, text));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found.iter_mut().for_each(|(path, _)| {
+        *path = path.strip_prefix(&root).expect("walked from the root").to_path_buf();
+    });
+    found
+}
+
+/// The layer of a module named right after `crate::`, or of a file below `src`.
+fn layer(name: &str) -> &str {
+    if BASE.contains(&name) { "base" } else { name }
+}
+
+/// The code of a file: without comments, and without its unit tests, which may reach further.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(number, line)| (number + 1, line))
+}
+
+fn words_after<'t>(line: &'t str, mark: &str) -> Vec<&'t str> {
+    line.match_indices(mark)
+        .flat_map(|(at, _)| {
+            let rest = &line[at + mark.len()..];
+            let list = rest.strip_prefix('{').map_or(rest, |inner| inner.split('}').next().unwrap_or(inner));
+            let several = rest.starts_with('{');
+            list.split(',').take(if several { usize::MAX } else { 1 }).map(|item| {
+                let item = item.trim();
+                item.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")
+            })
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+#[test]
+fn layers_import_downwards_only() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let top = path.iter().next().and_then(|part| part.to_str()).unwrap_or("");
+        let own = layer(top.trim_end_matches(".rs"));
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == own) else {
+            assert!(["lib", "main"].contains(&own), "{own}: a layer without a rule");
+            continue;
+        };
+        for (number, line) in code(&text) {
+            for used in words_after(line, "crate::").into_iter().map(layer) {
+                // `crate::Limits` and the like are the root's names for things of the base.
+                let root_name = used.starts_with(|c: char| c.is_uppercase());
+                if used != own && !root_name && !allowed.contains(&used) {
+                    wrong.push(format!("{}:{number}: {own} uses {used}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A word that may appear only in files whose path starts with one of the given.
+fn only_in(word: &str, homes: &[&str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let name = path.to_string_lossy();
+        if homes.iter().any(|home| name.starts_with(home)) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if line.match_indices(word).any(|(at, _)| starts(at)) {
+                wrong.push(format!("{name}:{number}: {word}"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
+    let rules: &[(&str, &[&str])] = &[
+        ("mio::", &["reactor/edge.rs"]),
+        ("rustls::", &["connection/tls", "cli/"]),
+        ("nix::", &["reactor/datagrams.rs", "cli/"]),
+        ("libc::", &["reactor/sockopt.rs"]),
+        ("Instant::now", &["reactor/edge.rs", "cli/"]),
+        ("SystemTime::now", &["reactor/edge.rs", "cli/"]),
+        ("thread::", &["reactor/offload.rs", "cli/"]),
+        ("thread_local!", &[]),
+        ("static mut", &[]),
+        ("unsafe", &["reactor/sockopt.rs", "lib.rs"]),
+        ("TcpStream", &["reactor/edge.rs", "cli/"]),
+        ("UdpSocket", &["reactor/edge.rs", "reactor/datagrams.rs", "cli/"]),
+        ("println!", &["cli/", "main.rs"]),
+        ("todo!", &[]),
+        ("unimplemented!", &[]),
+    ];
+    let wrong: Vec<String> = rules.iter().flat_map(|(word, homes)| only_in(word, homes)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//!"), "{}: no header", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= 600, "{}: {lines} lines; look for the second noun in it", path.display());
+    }
+}
+
+#[test]
+fn the_default_tree_has_no_async_runtime() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    let lock = fs::read_to_string(lock).expect("Cargo.lock is committed");
+    let names: BTreeSet<&str> =
+        lock.lines().filter_map(|line| line.strip_prefix("name = \"")).map(|name| name.trim_end_matches('"')).collect();
+    for runtime in ["tokio", "async-std", "smol", "futures-executor"] {
+        assert!(!names.contains(runtime), "{runtime} is in the tree");
+    }
+}
