@@ -13,6 +13,7 @@ pub mod token;
 
 pub use error::CloseReason;
 pub use limits::Limits;
+pub use proto::h1::Head;
 pub use reactor::{Handle, Reactor};
 pub use time::Moment;
 pub use token::Token;

@@ -66,7 +66,9 @@ fn words_after<'t>(line: &'t str, mark: &str) -> Vec<&'t str> {
     line.match_indices(mark)
         .flat_map(|(at, _)| {
             let rest = &line[at + mark.len()..];
-            let list = rest.strip_prefix('{').map_or(rest, |inner| inner.split('}').next().unwrap_or(inner));
+            let list = rest
+                .strip_prefix('{')
+                .map_or(rest, |inner| inner.split('}').next().unwrap_or(inner));
             let several = rest.starts_with('{');
             list.split(',').take(if several { usize::MAX } else { 1 }).map(|item| {
                 let item = item.trim();
@@ -109,7 +111,8 @@ fn only_in(word: &str, homes: &[&str]) -> Vec<String> {
             continue;
         }
         for (number, line) in code(&text) {
-            let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let starts =
+                |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             if line.match_indices(word).any(|(at, _)| starts(at)) {
                 wrong.push(format!("{name}:{number}: {word}"));
             }
@@ -154,8 +157,11 @@ fn files_are_small_and_say_what_they_are() {
 fn the_default_tree_has_no_async_runtime() {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
     let lock = fs::read_to_string(lock).expect("Cargo.lock is committed");
-    let names: BTreeSet<&str> =
-        lock.lines().filter_map(|line| line.strip_prefix("name = \"")).map(|name| name.trim_end_matches('"')).collect();
+    let names: BTreeSet<&str> = lock
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \""))
+        .map(|name| name.trim_end_matches('"'))
+        .collect();
     for runtime in ["tokio", "async-std", "smol", "futures-executor"] {
         assert!(!names.contains(runtime), "{runtime} is in the tree");
     }

@@ -32,7 +32,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(limits: Limits, setup: impl FnOnce(&mut Reactor) -> readyloop::Token + Send + 'static) -> Self {
+    fn start(
+        limits: Limits,
+        setup: impl FnOnce(&mut Reactor) -> readyloop::Token + Send + 'static,
+    ) -> Self {
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
             let mut reactor = Reactor::new(limits).expect("a poll can be had");
@@ -73,7 +76,9 @@ fn any() -> Listen {
 
 #[test]
 fn bulk_through_a_reader_that_stalls_comes_back_whole() {
-    let server = Server::start(Limits::default(), |reactor| reactor.listen(any(), echo).expect("a port is free"));
+    let server = Server::start(Limits::default(), |reactor| {
+        reactor.listen(any(), echo).expect("a port is free")
+    });
     let mut writer = server.connect();
     let mut reader = writer.try_clone().expect("a socket can be shared");
     let total = 32 * 1024 * 1024;
@@ -94,7 +99,9 @@ fn bulk_through_a_reader_that_stalls_comes_back_whole() {
 
 #[test]
 fn a_reset_harms_nobody_else() {
-    let server = Server::start(Limits::default(), |reactor| reactor.listen(any(), echo).expect("a port is free"));
+    let server = Server::start(Limits::default(), |reactor| {
+        reactor.listen(any(), echo).expect("a port is free")
+    });
     let mut kept = server.connect();
     for _ in 0..50 {
         let mut doomed = server.connect();
@@ -132,7 +139,9 @@ fn udp_echoes_up_to_the_largest_datagram() {
 fn unix_streams_are_served_and_their_path_goes_with_them() {
     let path = std::env::temp_dir().join(format!("readyloop-{}.sock", std::process::id()));
     let listen = Listen::new(Address::Unix(path.clone()));
-    let server = Server::start(Limits::default(), move |reactor| reactor.listen(listen, echo).expect("bound"));
+    let server = Server::start(Limits::default(), move |reactor| {
+        reactor.listen(listen, echo).expect("bound")
+    });
     let mut client = std::os::unix::net::UnixStream::connect(&path).expect("listening");
     client.write_all(b"hello").expect("open");
     let mut got = [0; 5];

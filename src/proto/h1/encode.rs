@@ -1,53 +1,217 @@
-//! s
-use super::*;
-/// s
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+//! Answers as bytes: heads, chunks and their ends (RFC 9112 §4, §7).
+
+use std::error::Error;
+use std::fmt;
+
+use memchr::memchr3;
+
+use super::Version;
+use super::head::is_token;
+
+/// The interim answer to `Expect: 100-continue`.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How an answer's body is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// s
+    /// The status has no body and no framing field: 1xx, 204, 304.
     None,
-    /// s
+    /// So many bytes follow.
     Length(u64),
-    /// s
+    /// Chunks follow.
     Chunked,
-    /// s
+    /// Bytes follow until the connection closes: HTTP/1.0 without a length.
     UntilClose,
 }
-/// s
-pub fn head(
-    _out: &mut Vec<u8>,
-    _version: Version,
-    _status: u16,
-    _date: &[u8; 29],
-    _headers: &[(&str, &[u8])],
-    _body: BodyLength,
-    _connection: Connection,
-) -> Result<(), InvalidHeader> {
-    todo!()
-}
-/// s
+
+/// What the answer says about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// s
+    /// It stays open; said only in HTTP/1.0, where that is not the rule.
     KeepAlive,
-    /// s
+    /// It closes after this answer.
     Close,
-    /// s
+    /// It speaks another protocol from here on.
     Upgrade,
 }
-/// s
-#[derive(Debug)]
-pub struct InvalidHeader;
-impl std::fmt::Display for InvalidHeader {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+
+/// A field of an answer that would break its framing: our own mistake, never the peer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidHeader {
+    name: String,
+}
+
+impl fmt::Display for InvalidHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the field {:?} is not a token, is one that the encoder writes itself, or has CR, LF or NUL in its value",
+            self.name
+        )
     }
 }
-/// s
-pub fn chunk(_out: &mut Vec<u8>, _data: &[u8]) {}
-/// s
-pub fn last_chunk(_out: &mut Vec<u8>) {}
-/// s
-pub fn reason(_s: u16) -> &'static str {
-    ""
+
+impl Error for InvalidHeader {}
+
+/// Appends an answer's head: status line, `Server`, `Date`, `headers`, framing, connection.
+///
+/// Fails, and appends nothing, if a field would break the framing.
+#[inline]
+pub fn head(
+    out: &mut Vec<u8>,
+    version: Version,
+    status: u16,
+    date: &[u8; 29],
+    headers: &[(&str, &[u8])],
+    body: BodyLength,
+    connection: Connection,
+) -> Result<(), InvalidHeader> {
+    for (name, value) in headers {
+        check(name, value)?;
+    }
+    let fields: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    out.reserve(192 + fields);
+    match (status, version) {
+        // By far the most frequent line.
+        (200, _) => out.extend_from_slice(b"HTTP/1.1 200 OK\r\nServer: readyloop\r\nDate: "),
+        _ => status_line(out, status),
+    }
+    out.extend_from_slice(date);
+    for (name, value) in headers {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+    }
+    match body {
+        BodyLength::Length(length) => {
+            out.extend_from_slice(b"\r\nContent-Length: ");
+            decimal(out, length);
+        }
+        BodyLength::Chunked => out.extend_from_slice(b"\r\nTransfer-Encoding: chunked"),
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+    out.extend_from_slice(match (connection, version) {
+        (Connection::KeepAlive, Version::Http11) => b"\r\n\r\n",
+        (Connection::KeepAlive, Version::Http10) => {
+            b"\r\nConnection: keep-alive\r\n\r\n".as_slice()
+        }
+        (Connection::Close, _) => b"\r\nConnection: close\r\n\r\n",
+        (Connection::Upgrade, _) => b"\r\nConnection: upgrade\r\n\r\n",
+    });
+    Ok(())
 }
-/// s
-pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A reply to HTTP/1.0 carries our own version too (RFC 9110 §2.5).
+fn status_line(out: &mut Vec<u8>, status: u16) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\nServer: readyloop\r\nDate: ");
+}
+
+#[inline]
+fn check(name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+    let ours = match name.len() {
+        10 => name.eq_ignore_ascii_case("connection"),
+        14 => name.eq_ignore_ascii_case("content-length"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        0 => true,
+        _ => false,
+    };
+    if ours || !name.bytes().all(is_token) || memchr3(b'\r', b'\n', 0, value).is_some() {
+        return Err(InvalidHeader { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Appends `data` as one chunk; nothing if it is empty, as an empty chunk would end the body.
+pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if data.is_empty() {
+        return;
+    }
+    out.reserve(data.len() + 20);
+    hexadecimal(out, data.len());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Ends a chunked body.
+pub fn last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n\r\n");
+}
+
+#[inline]
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn hexadecimal(out: &mut Vec<u8>, number: usize) {
+    let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[number >> (4 * digit) & 15]);
+    }
+}
+
+/// The reason phrase of a status (RFC 9110 §15); empty for one without a name.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        203 => "Non-Authoritative Information",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,41 +1,368 @@
-//! s
-/// s
+//! The head of a request: httparse for the grammar, and the rules that it leaves to its caller.
+//!
+//! Called by the server machine with everything received since the head's first byte. Copies
+//! nothing: what it returns borrows the input and the caller's slots.
+
+use std::mem::MaybeUninit;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::Refusal;
+use super::body::Framing;
+use crate::limits::{Limits, MAX_HEADERS};
+
+/// A header field: a name that is a token, a value without surrounding whitespace.
 pub type Header<'i> = httparse::Header<'i>;
-/// s
-pub struct Slots<'i>(std::marker::PhantomData<&'i ()>);
-impl Slots<'_> {
-    /// s
+
+/// Room for the fields of one head, on the caller's stack; costs nothing until it is used.
+pub struct Slots<'i>([MaybeUninit<Header<'i>>; MAX_HEADERS]);
+
+impl<'i> Slots<'i> {
+    /// Empty slots.
+    #[inline(always)]
     pub fn new() -> Self {
-        todo!()
+        Slots([const { MaybeUninit::uninit() }; MAX_HEADERS])
+    }
+
+    #[inline]
+    pub(super) fn first(&mut self, count: usize) -> &mut [MaybeUninit<Header<'i>>] {
+        &mut self.0[..count.min(MAX_HEADERS)]
     }
 }
-/// s
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+
+impl Default for Slots<'_> {
+    fn default() -> Self {
+        Slots::new()
+    }
+}
+
+/// The versions spoken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
-    /// s
+    /// HTTP/1.0
     Http10,
-    /// s
+    /// HTTP/1.1
     Http11,
 }
-/// s
+
+/// A request's head.
 #[derive(Debug)]
 pub struct Head<'h, 'i> {
-    /// s
+    /// The method, case-sensitive.
     pub method: &'i str,
-    /// s
+    /// The request target as it came.
     pub target: &'i str,
-    /// s
+    /// The version.
     pub version: Version,
-    /// s
+    /// The fields, in order.
     pub headers: &'h [Header<'i>],
-    /// s
-    pub framing: super::Framing,
-    /// s
+    /// How the body is framed.
+    pub framing: Framing,
+    /// The peer wants to send further requests on this connection.
     pub keep_alive: bool,
-    /// s
+    /// The peer waits for `100 Continue` before it sends its body.
     pub expect_continue: bool,
-    /// s
+    /// The peer offers to change the protocol (`Connection: upgrade` and an `Upgrade` field).
     pub upgrade: bool,
-    /// s
+    /// The `Host` field's value.
     pub host: Option<&'i [u8]>,
+}
+
+impl<'i> Head<'_, 'i> {
+    /// The value of the first field called `name`, in any case.
+    pub fn header(&self, name: &str) -> Option<&'i [u8]> {
+        self.headers
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The target's path, without its query. Of an absolute form, the path within.
+    #[inline]
+    pub fn path(&self) -> &'i str {
+        let target = self.origin();
+        match memchr(b'?', target.as_bytes()) {
+            Some(at) => &target[..at],
+            None => target,
+        }
+    }
+
+    /// What follows the first `?` of the target.
+    pub fn query(&self) -> Option<&'i str> {
+        self.origin().split_once('?').map(|(_, query)| query)
+    }
+
+    /// The target in origin form.
+    #[inline]
+    fn origin(&self) -> &'i str {
+        if self.target.starts_with('/') {
+            return self.target;
+        }
+        match self.target.split_once("://") {
+            Some((_, rest)) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+            None => self.target,
+        }
+    }
+}
+
+/// Parses a head that is complete in `input`; answers it and its length. `None`: more is needed.
+#[inline]
+pub(super) fn parse<'h, 'i>(
+    input: &'i [u8],
+    slots: &'h mut Slots<'i>,
+    limits: &Limits,
+) -> Result<Option<(Head<'h, 'i>, usize)>, Refusal> {
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(input, slots.first(limits.headers)) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Err(too_long(input, limits)).or_else(partial),
+        Err(error) => return Err(malformed(error, input)),
+    };
+    let (Some(method), Some(target), Some(version)) =
+        (request.method, request.path, request.version)
+    else {
+        return Err(Refusal::RequestLine);
+    };
+    if length > limits.head_bytes {
+        return Err(Refusal::HeadTooLarge);
+    }
+    lines_end_well(&input[..length])?;
+    if method.len() + target.len() + " HTTP/1.1 ".len() > limits.request_line {
+        return Err(Refusal::RequestLineTooLong);
+    }
+    let version = if version == 1 { Version::Http11 } else { Version::Http10 };
+    if target.as_bytes().first() != Some(&b'/') {
+        check_target(method, target)?;
+    }
+    let head = Head {
+        method,
+        target,
+        version,
+        headers: request.headers,
+        framing: Framing::None,
+        keep_alive: version == Version::Http11,
+        expect_continue: false,
+        upgrade: false,
+        host: None,
+    };
+    understand(head, limits).map(|head| Some((head, length)))
+}
+
+/// Not an error: a head that has not arrived yet. `Refusal::Truncated` stands for it on the way.
+fn partial<T>(refusal: Refusal) -> Result<Option<T>, Refusal> {
+    if refusal == Refusal::Truncated { Ok(None) } else { Err(refusal) }
+}
+
+/// A head that is still incomplete and already too long.
+#[cold]
+fn too_long(input: &[u8], limits: &Limits) -> Refusal {
+    let line = memchr(b'\n', input).unwrap_or(input.len());
+    if line > limits.request_line {
+        Refusal::RequestLineTooLong
+    } else if input.len() >= limits.head_bytes {
+        Refusal::HeadTooLarge
+    } else {
+        Refusal::Truncated
+    }
+}
+
+/// httparse ends lines at a bare LF as well. RFC 9112 §2.2 allows that; two readers of whom only
+/// one does are how requests are smuggled.
+#[inline]
+fn lines_end_well(head: &[u8]) -> Result<(), Refusal> {
+    for at in memchr_iter(b'\n', head) {
+        if at == 0 || head[at - 1] != b'\r' {
+            return Err(Refusal::BareLineEnd);
+        }
+    }
+    Ok(())
+}
+
+/// What a parse error means.
+#[cold]
+fn malformed(error: httparse::Error, input: &[u8]) -> Refusal {
+    let text = &input[input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count()..];
+    let line = &text[..memchr(b'\n', text).unwrap_or(text.len())];
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::TooManyFields,
+        httparse::Error::Version if names_a_version(line) => Refusal::Version,
+        httparse::Error::NewLine => Refusal::BareLineEnd,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => {
+            let folded =
+                memchr_iter(b'\n', text).any(|at| matches!(text.get(at + 1), Some(b' ' | b'\t')));
+            if folded { Refusal::Fold } else { Refusal::Field }
+        }
+        _ => Refusal::RequestLine,
+    }
+}
+
+/// True if the line ends with `HTTP/` digit `.` digit.
+fn names_a_version(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let word = &line[memrchr(b' ', line).map_or(0, |at| at + 1)..];
+    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// Targets that do not begin with a slash (RFC 9112 §3.2.2–3.2.4).
+#[cold]
+fn check_target(method: &str, target: &str) -> Result<(), Refusal> {
+    if method == "CONNECT" {
+        let port = target.rsplit_once(':').map(|(_, port)| port);
+        let is_authority = valid_host(target.as_bytes())
+            && port.is_some_and(|port| {
+                !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+            });
+        return if is_authority { Ok(()) } else { Err(Refusal::Target) };
+    }
+    if target == "*" {
+        return if method == "OPTIONS" { Ok(()) } else { Err(Refusal::Target) };
+    }
+    let scheme_end = target.find("://").ok_or(Refusal::Target)?;
+    let (scheme, rest) = (&target[..scheme_end], &target[scheme_end + 3..]);
+    let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    if known && !authority.is_empty() && valid_host(authority.as_bytes()) {
+        Ok(())
+    } else {
+        Err(Refusal::Target)
+    }
+}
+
+/// One pass over the fields: whatever decides on framing and on the connection.
+#[inline]
+fn understand<'h, 'i>(mut head: Head<'h, 'i>, limits: &Limits) -> Result<Head<'h, 'i>, Refusal> {
+    let mut length = None;
+    let mut chunked = false;
+    let mut options = Options::default();
+    let mut upgrade = false;
+    for field in head.headers {
+        // Few fields matter and few share their lengths: most are dismissed by this comparison.
+        match field.name.len() {
+            4 if field.name.eq_ignore_ascii_case("host") => {
+                if head.host.is_some() {
+                    return Err(Refusal::HostRepeated);
+                }
+                if !valid_host(field.value) {
+                    return Err(Refusal::HostInvalid);
+                }
+                head.host = Some(field.value);
+            }
+            6 if field.name.eq_ignore_ascii_case("expect") => {
+                if !field.value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Refusal::Expectation);
+                }
+                head.expect_continue = head.version == Version::Http11;
+            }
+            7 if field.name.eq_ignore_ascii_case("upgrade") => upgrade = true,
+            10 if field.name.eq_ignore_ascii_case("connection") => options.add(field.value),
+            14 if field.name.eq_ignore_ascii_case("content-length") => {
+                if length.is_some() {
+                    return Err(Refusal::LengthRepeated);
+                }
+                length = Some(content_length(field.value)?);
+            }
+            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
+                if chunked || head.version == Version::Http10 {
+                    return Err(Refusal::TransferEncoding);
+                }
+                transfer_encoding(field.value)?;
+                chunked = true;
+            }
+            _ => {}
+        }
+    }
+    head.framing = match (length, chunked) {
+        (Some(_), true) => return Err(Refusal::LengthAndChunked),
+        (Some(length), false) if length > limits.body_bytes => return Err(Refusal::BodyTooLarge),
+        (Some(0), false) | (None, false) => Framing::None,
+        (Some(length), false) => Framing::Length(length),
+        (None, true) => Framing::Chunked,
+    };
+    if head.version == Version::Http11 && head.host.is_none() {
+        return Err(Refusal::HostMissing);
+    }
+    head.expect_continue &= head.framing != Framing::None;
+    head.keep_alive = match head.version {
+        Version::Http11 => !options.close,
+        Version::Http10 => options.keep_alive && !options.close,
+    };
+    head.upgrade = upgrade && options.upgrade && head.version == Version::Http11;
+    Ok(head)
+}
+
+/// What `Connection` fields say (RFC 9110 §7.6.1).
+#[derive(Default)]
+struct Options {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+}
+
+impl Options {
+    fn add(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',') {
+            let option = option.trim_ascii();
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
+}
+
+/// `1*DIGIT` and nothing else (RFC 9110 §8.6).
+fn content_length(value: &[u8]) -> Result<u64, Refusal> {
+    if value.is_empty() || value.len() > 20 {
+        return Err(Refusal::LengthInvalid);
+    }
+    value.iter().try_fold(0_u64, |length, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+        digit.and_then(|digit| length.checked_mul(10)?.checked_add(digit)).ok_or(
+            if value.contains(&b',') { Refusal::LengthRepeated } else { Refusal::LengthInvalid },
+        )
+    })
+}
+
+/// `chunked`, once and alone: no other coding is spoken here.
+fn transfer_encoding(value: &[u8]) -> Result<(), Refusal> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).peekable();
+    while let Some(coding) = codings.next() {
+        let is_token = !coding.is_empty() && coding.iter().all(|&byte| is_token(byte));
+        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        let is_last = codings.peek().is_none();
+        if !is_token || is_chunked != is_last {
+            return Err(Refusal::TransferEncoding);
+        }
+    }
+    Err(Refusal::TransferCoding)
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2), or empty, which a client sends that has no authority.
+/// Names are not resolved here: only characters that no authority can have are refused.
+#[inline]
+fn valid_host(host: &[u8]) -> bool {
+    static ALLOWED: [bool; 256] = {
+        let mut allowed = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            allowed[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let others = b"-._~!$&'()*+,;=:%[]";
+        let mut at = 0;
+        while at < others.len() {
+            allowed[others[at] as usize] = true;
+            at += 1;
+        }
+        allowed
+    };
+    host.iter().all(|&byte| ALLOWED[usize::from(byte)])
+}
+
+/// `tchar` (RFC 9110 §5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -13,7 +13,7 @@ mod head;
 mod refusal;
 mod server;
 
-pub use body::Framing;
+pub use body::{Framing, Trailers};
 pub use head::{Head, Header, Slots, Version};
 pub use refusal::Refusal;
 pub use server::{Event, Server};
