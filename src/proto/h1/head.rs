@@ -131,7 +131,7 @@ pub(super) fn parse<'h, 'i>(
         return Err(Refusal::RequestLineTooLong);
     }
     let version = if version == 1 { Version::Http11 } else { Version::Http10 };
-    if target.as_bytes().first() != Some(&b'/') {
+    if target.as_bytes().first() != Some(&b'/') || method == "CONNECT" {
         check_target(method, target)?;
     }
     let head = Head {
