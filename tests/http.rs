@@ -57,7 +57,7 @@ impl Session for Shout {
     }
 }
 
-fn answer(request: &Head<'_, '_>, reply: Reply<'_, '_>) -> Answered {
+fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
     use readyloop::proto::h1::Framing;
     match request.path() {
         "/echo" => {

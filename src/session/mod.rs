@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::Counters;
+use crate::proto::h1::Memo;
 use crate::time::{HttpDate, Moment};
 use crate::token::Token;
 
@@ -193,6 +194,8 @@ pub struct Env {
     pub draining: bool,
     /// Wishes not yet carried out.
     pub ops: Vec<Op>,
+    /// The last request head, which the next one probably repeats.
+    pub(crate) memo: Memo,
     /// Plain output of the TLS connection at work; empty between calls.
     pub(crate) plain: Vec<u8>,
 }
@@ -208,6 +211,7 @@ impl Env {
             live: 0,
             draining: false,
             ops: Vec::new(),
+            memo: Memo::new(),
             plain: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@
 use memchr::memchr;
 
 use super::Refusal;
-use super::head::is_token;
+use super::token::is_token;
 use crate::limits::{Limits, MAX_HEADERS};
 
 /// How a body is framed.

@@ -6,7 +6,7 @@ use std::fmt;
 use memchr::memchr3;
 
 use super::Version;
-use super::head::is_token;
+use super::token::is_token;
 
 /// The interim answer to `Expect: 100-continue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

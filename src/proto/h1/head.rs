@@ -1,40 +1,21 @@
 //! The head of a request: httparse for the grammar, and the rules that it leaves to its caller.
 //!
-//! Called by the server machine with everything received since the head's first byte. Copies
-//! nothing: what it returns borrows the input and the caller's slots.
+//! Called by the server machine with everything received since the head's first byte. Nothing is
+//! copied: a [`Head`] borrows the input.
+//!
+//! A client that keeps its connection mostly repeats its heads byte for byte, and so do the many
+//! clients of one kind. [`Memo`] remembers the last head that was parsed and what was understood
+//! of it; equal bytes have equal meaning, and comparing them costs a twentieth of parsing them.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::Refusal;
 use super::body::Framing;
+use super::token::is_token;
 use crate::limits::{Limits, MAX_HEADERS};
-
-/// A header field: a name that is a token, a value without surrounding whitespace.
-pub type Header<'i> = httparse::Header<'i>;
-
-/// Room for the fields of one head, on the caller's stack; costs nothing until it is used.
-pub struct Slots<'i>([MaybeUninit<Header<'i>>; MAX_HEADERS]);
-
-impl<'i> Slots<'i> {
-    /// Empty slots.
-    #[inline(always)]
-    pub fn new() -> Self {
-        Slots([const { MaybeUninit::uninit() }; MAX_HEADERS])
-    }
-
-    #[inline]
-    pub(super) fn first(&mut self, count: usize) -> &mut [MaybeUninit<Header<'i>>] {
-        &mut self.0[..count.min(MAX_HEADERS)]
-    }
-}
-
-impl Default for Slots<'_> {
-    fn default() -> Self {
-        Slots::new()
-    }
-}
 
 /// The versions spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,17 +26,15 @@ pub enum Version {
     Http11,
 }
 
-/// A request's head.
-#[derive(Debug)]
-pub struct Head<'h, 'i> {
+/// A request's head, checked in full.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'i> {
     /// The method, case-sensitive.
     pub method: &'i str,
     /// The request target as it came.
     pub target: &'i str,
     /// The version.
     pub version: Version,
-    /// The fields, in order.
-    pub headers: &'h [Header<'i>],
     /// How the body is framed.
     pub framing: Framing,
     /// The peer wants to send further requests on this connection.
@@ -64,27 +43,26 @@ pub struct Head<'h, 'i> {
     pub expect_continue: bool,
     /// The peer offers to change the protocol (`Connection: upgrade` and an `Upgrade` field).
     pub upgrade: bool,
-    /// The `Host` field's value.
-    pub host: Option<&'i [u8]>,
+    /// The field lines, each with its CRLF.
+    fields: &'i [u8],
 }
 
-impl<'i> Head<'_, 'i> {
+impl<'i> Head<'i> {
+    /// The fields in order: names as they came, values without surrounding whitespace.
+    pub fn headers(&self) -> Headers<'i> {
+        Headers { lines: self.fields }
+    }
+
     /// The value of the first field called `name`, in any case.
     pub fn header(&self, name: &str) -> Option<&'i [u8]> {
-        self.headers
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value)
+        self.headers().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The target's path, without its query. Of an absolute form, the path within.
     #[inline]
     pub fn path(&self) -> &'i str {
         let target = self.origin();
-        match memchr(b'?', target.as_bytes()) {
-            Some(at) => &target[..at],
-            None => target,
-        }
+        target.split_once('?').map_or(target, |(path, _)| path)
     }
 
     /// What follows the first `?` of the target.
@@ -105,17 +83,118 @@ impl<'i> Head<'_, 'i> {
     }
 }
 
-/// Parses a head that is complete in `input`; answers it and its length. `None`: more is needed.
+/// The fields of a head, one after the other.
+#[derive(Clone, Debug)]
+pub struct Headers<'i> {
+    lines: &'i [u8],
+}
+
+impl<'i> Iterator for Headers<'i> {
+    type Item = (&'i str, &'i [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The lines were checked when the head was parsed; this only finds their parts again.
+        let end = memchr(b'\n', self.lines)?;
+        let (line, rest) = self.lines.split_at(end + 1);
+        self.lines = rest;
+        let colon = memchr(b':', line)?;
+        Some((str::from_utf8(&line[..colon]).ok()?, line[colon + 1..].trim_ascii()))
+    }
+}
+
+/// What is understood of a head's bytes, in positions, so that it holds for equal bytes elsewhere.
+#[derive(Clone, Debug)]
+struct Summary {
+    method: usize,
+    target: Range<usize>,
+    fields: Range<usize>,
+    version: Version,
+    framing: Framing,
+    keep_alive: bool,
+    expect_continue: bool,
+    upgrade: bool,
+}
+
+impl Summary {
+    #[inline]
+    fn head<'i>(&self, bytes: &'i [u8]) -> Option<Head<'i>> {
+        Some(Head {
+            method: str::from_utf8(
+                bytes.get(self.target.start - 1 - self.method..self.target.start - 1)?,
+            )
+            .ok()?,
+            target: str::from_utf8(bytes.get(self.target.clone())?).ok()?,
+            version: self.version,
+            framing: self.framing,
+            keep_alive: self.keep_alive,
+            expect_continue: self.expect_continue,
+            upgrade: self.upgrade,
+            fields: bytes.get(self.fields.clone())?,
+        })
+    }
+}
+
+/// The last head that was parsed, for all connections of a loop (and of one set of limits).
+#[derive(Debug, Default)]
+pub struct Memo {
+    bytes: Vec<u8>,
+    summary: Option<Summary>,
+}
+
+impl Memo {
+    /// The longest head that is remembered.
+    const LONGEST: usize = 1024;
+
+    /// A memo of nothing.
+    pub fn new() -> Self {
+        Memo::default()
+    }
+
+    #[inline]
+    fn recall<'i>(&self, input: &'i [u8]) -> Option<(Head<'i>, usize)> {
+        let bytes = input.get(..self.bytes.len())?;
+        let summary = self.summary.as_ref()?;
+        if bytes != self.bytes {
+            return None;
+        }
+        Some((summary.head(bytes)?, bytes.len()))
+    }
+
+    fn remember(&mut self, bytes: &[u8], summary: Summary) {
+        if bytes.len() <= Memo::LONGEST {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(bytes);
+            self.summary = Some(summary);
+        }
+    }
+}
+
+/// The head at the front of `input`, and its length. `None`: more is needed.
 #[inline]
-pub(super) fn parse<'h, 'i>(
+pub(super) fn read<'i>(
     input: &'i [u8],
-    slots: &'h mut Slots<'i>,
+    memo: &mut Memo,
     limits: &Limits,
-) -> Result<Option<(Head<'h, 'i>, usize)>, Refusal> {
+) -> Result<Option<(Head<'i>, usize)>, Refusal> {
+    if let known @ Some(_) = memo.recall(input) {
+        return Ok(known);
+    }
+    let Some((summary, length)) = parse(input, limits)? else { return Ok(None) };
+    let head = summary.head(input).ok_or(Refusal::RequestLine)?;
+    memo.remember(&input[..length], summary);
+    Ok(Some((head, length)))
+}
+
+/// Parses a head that is complete in `input`.
+#[inline(never)]
+fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Summary, usize)>, Refusal> {
+    // Left uninitialised: filling four kilobytes with empty fields would cost more than parsing.
+    let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let slots = &mut slots[..limits.headers.min(MAX_HEADERS)];
     let mut request = httparse::Request::new(&mut []);
-    let length = match request.parse_with_uninit_headers(input, slots.first(limits.headers)) {
+    let length = match request.parse_with_uninit_headers(input, slots) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Err(too_long(input, limits)).or_else(partial),
+        Ok(httparse::Status::Partial) => return partial(too_long(input, limits)),
         Err(error) => return Err(malformed(error, input)),
     };
     let (Some(method), Some(target), Some(version)) =
@@ -130,22 +209,24 @@ pub(super) fn parse<'h, 'i>(
     if method.len() + target.len() + " HTTP/1.1 ".len() > limits.request_line {
         return Err(Refusal::RequestLineTooLong);
     }
-    let version = if version == 1 { Version::Http11 } else { Version::Http10 };
-    if target.as_bytes().first() != Some(&b'/') || method == "CONNECT" {
+    if !target.starts_with('/') || method == "CONNECT" {
         check_target(method, target)?;
     }
-    let head = Head {
-        method,
-        target,
+    let version = if version == 1 { Version::Http11 } else { Version::Http10 };
+    let before = input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
+    let target_starts = before + method.len() + 1;
+    let line_ends = before + memchr(b'\n', &input[before..length]).map_or(0, |at| at + 1);
+    let summary = Summary {
+        method: method.len(),
+        target: target_starts..target_starts + target.len(),
+        fields: line_ends..length - 2,
         version,
-        headers: request.headers,
         framing: Framing::None,
         keep_alive: version == Version::Http11,
         expect_continue: false,
         upgrade: false,
-        host: None,
     };
-    understand(head, limits).map(|head| Some((head, length)))
+    understand(summary, request.headers, limits).map(|summary| Some((summary, length)))
 }
 
 /// Not an error: a head that has not arrived yet. `Refusal::Truncated` stands for it on the way.
@@ -231,22 +312,26 @@ fn check_target(method: &str, target: &str) -> Result<(), Refusal> {
 
 /// One pass over the fields: whatever decides on framing and on the connection.
 #[inline]
-fn understand<'h, 'i>(mut head: Head<'h, 'i>, limits: &Limits) -> Result<Head<'h, 'i>, Refusal> {
+fn understand(
+    mut head: Summary,
+    fields: &[httparse::Header<'_>],
+    limits: &Limits,
+) -> Result<Summary, Refusal> {
     let mut length = None;
     let mut chunked = false;
     let mut options = Options::default();
-    let mut upgrade = false;
-    for field in head.headers {
+    let (mut upgrade, mut host) = (false, false);
+    for field in fields {
         // Few fields matter and few share their lengths: most are dismissed by this comparison.
         match field.name.len() {
             4 if field.name.eq_ignore_ascii_case("host") => {
-                if head.host.is_some() {
+                if host {
                     return Err(Refusal::HostRepeated);
                 }
                 if !valid_host(field.value) {
                     return Err(Refusal::HostInvalid);
                 }
-                head.host = Some(field.value);
+                host = true;
             }
             6 if field.name.eq_ignore_ascii_case("expect") => {
                 if !field.value.eq_ignore_ascii_case(b"100-continue") {
@@ -279,7 +364,7 @@ fn understand<'h, 'i>(mut head: Head<'h, 'i>, limits: &Limits) -> Result<Head<'h
         (Some(length), false) => Framing::Length(length),
         (None, true) => Framing::Chunked,
     };
-    if head.version == Version::Http11 && head.host.is_none() {
+    if head.version == Version::Http11 && !host {
         return Err(Refusal::HostMissing);
     }
     head.expect_continue &= head.framing != Framing::None;
@@ -360,9 +445,4 @@ fn valid_host(host: &[u8]) -> bool {
         allowed
     };
     host.iter().all(|&byte| ALLOWED[usize::from(byte)])
-}
-
-/// `tchar` (RFC 9110 §5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

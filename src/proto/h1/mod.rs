@@ -12,8 +12,9 @@ pub mod encode;
 mod head;
 mod refusal;
 mod server;
+mod token;
 
 pub use body::{Framing, Trailers};
-pub use head::{Head, Header, Slots, Version};
+pub use head::{Head, Headers, Memo, Version};
 pub use refusal::Refusal;
 pub use server::{Event, Server};

@@ -4,14 +4,14 @@ use memchr::memchr;
 
 use super::Refusal;
 use super::body::{Body, Piece, Sums, Trailers};
-use super::head::{self, Head, Slots};
+use super::head::{self, Head, Memo};
 use crate::limits::Limits;
 
 /// What a client's bytes mean.
 #[derive(Debug)]
-pub enum Event<'h, 'i> {
+pub enum Event<'i> {
     /// A request's head.
-    Request(Head<'h, 'i>),
+    Request(Head<'i>),
     /// A piece of its body.
     Data(&'i [u8]),
     /// The fields after its last chunk, if there are any.
@@ -49,19 +49,19 @@ impl Server {
     ///
     /// What was not used must be offered again, followed by whatever has come since.
     #[inline]
-    pub fn next_event<'h, 'i>(
+    pub fn next_event<'i>(
         &mut self,
         input: &mut &'i [u8],
-        slots: &'h mut Slots<'i>,
+        memo: &mut Memo,
         limits: &Limits,
-    ) -> Result<Option<Event<'h, 'i>>, Refusal> {
+    ) -> Result<Option<Event<'i>>, Refusal> {
         match &mut self.state {
             State::Head { seen: 0 } if input.is_empty() => Ok(None),
             State::Head { seen } => {
                 if !worth_parsing(input, seen, limits) {
                     return Ok(None);
                 }
-                let Some((head, length)) = head::parse(input, slots, limits)? else {
+                let Some((head, length)) = head::read(input, memo, limits)? else {
                     return Ok(None);
                 };
                 *input = &input[length..];

@@ -14,8 +14,10 @@ mod reply;
 use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
-use crate::proto::h1::{Event, Head, Refusal, Server, Slots, encode};
-use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
+use crate::proto::h1::{Event, Head, Refusal, Server, encode};
+use crate::session::{
+    CloseMode, ConnInfo, Cx, Env, Flow, Message, OffloadFailed, Service, Session,
+};
 use crate::time::Moment;
 
 use exchange::Active;
@@ -27,11 +29,11 @@ use reply::{Next, Terms};
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
     /// A request head arrived. Its body, if any, follows only if the reply becomes an exchange.
-    fn on_request(&self, request: &Head<'_, '_>, reply: Reply<'_, '_>) -> Answered;
+    fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered;
 }
 
-impl<F: Fn(&Head<'_, '_>, Reply<'_, '_>) -> Answered + 'static> Handler for F {
-    fn on_request(&self, request: &Head<'_, '_>, reply: Reply<'_, '_>) -> Answered {
+impl<F: Fn(&Head<'_>, Reply<'_, '_>) -> Answered + 'static> Handler for F {
+    fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         self(request, reply)
     }
 }
@@ -87,8 +89,8 @@ impl<H: Handler> Session for HttpSession<H> {
                 cx.want_drain();
                 return Flow::Continue;
             }
-            let mut slots = Slots::new();
-            let event = match self.machine.next_event(input, &mut slots, cx.limits()) {
+            let Env { memo, limits, .. } = cx.env();
+            let event = match self.machine.next_event(input, memo, limits) {
                 Ok(Some(event)) => event,
                 Ok(None) => return self.wait(cx),
                 Err(refusal) => return self.refuse(refusal, cx),
@@ -188,7 +190,7 @@ impl<H: Handler> Session for HttpSession<H> {
 
 impl<H: Handler> HttpSession<H> {
     #[inline]
-    fn request(&mut self, head: &Head<'_, '_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
+    fn request(&mut self, head: &Head<'_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
         self.seq = self.seq.wrapping_add(1);
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq);

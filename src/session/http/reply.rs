@@ -26,7 +26,7 @@ pub(crate) struct Terms {
 
 impl Terms {
     #[inline]
-    pub(crate) fn of(head: &Head<'_, '_>, cx: &mut Cx<'_>) -> Self {
+    pub(crate) fn of(head: &Head<'_>, cx: &mut Cx<'_>) -> Self {
         let skippable = match head.framing {
             Framing::None => true,
             Framing::Length(length) => length <= cx.limits().discard_bytes && !head.expect_continue,
