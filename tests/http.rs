@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
-use readyloop::session::http::{Answered, Exchange, Http, Reply, Response, Writer};
-use readyloop::session::{Cx, Env, Flow, Message, Session};
+use readyloop::session::http::{Answered, Exchange, Http, Prepared, Reply, Response, Writer};
+use readyloop::session::{Cx, Env, Flow, Message, Service, Session};
 use readyloop::{CloseReason, Head, Limits, Moment, Token};
 
 /// Echoes a body as it comes.
@@ -88,11 +88,15 @@ const TOKEN: Token = Token::new(0, 1);
 
 impl Bench {
     fn new(limits: Limits) -> Self {
+        Bench::with(limits, &Http::new(answer))
+    }
+
+    fn with(limits: Limits, service: &dyn Service) -> Self {
         let mut env = Env::new(limits);
         env.date.refresh(Moment::START, UNIX_EPOCH);
         let mut out = Vec::new();
         let mut io = Io { out: &mut out, env: &mut env, token: TOKEN, unsent: 0 };
-        let connection = Connection::plain(&Http::new(answer), &Peer::Unnamed, &mut io);
+        let connection = Connection::plain(service, &Peer::Unnamed, &mut io);
         Bench { connection, env, out }
     }
 
@@ -359,6 +363,33 @@ fn every_limit_has_its_refusal() {
 fn a_handler_cannot_inject_a_header() {
     let (said, _) = exchange(b"GET /inject HTTP/1.1\r\nHost: x\r\n\r\n", &[usize::MAX]);
     assert!(said.starts_with("HTTP/1.1 500 ") && !said.contains("Evil"), "{said}");
+}
+
+#[test]
+fn a_prepared_answer_is_the_same_as_one_that_is_sent() {
+    let fields: &[(&str, &[u8])] = &[("Content-Type", b"text/plain")];
+    let prepared = Prepared::new(200, fields, b"hello").expect("valid");
+    assert!(Prepared::new(200, &[("Content-Length", b"1")], b"").is_err());
+    let services: [Http<Box<dyn Fn(&Head<'_>, Reply<'_, '_>) -> Answered>>; 2] = [
+        Http::new(Box::new(move |_: &Head<'_>, reply: Reply<'_, '_>| reply.prepared(&prepared))),
+        Http::new(Box::new(move |_: &Head<'_>, reply: Reply<'_, '_>| {
+            reply.send(200, fields, b"hello")
+        })),
+    ];
+    for input in [
+        "GET / HTTP/1.1",
+        "HEAD / HTTP/1.1",
+        "GET / HTTP/1.0",
+        "GET / HTTP/1.1\r\nConnection: close",
+    ] {
+        let said = services.each_ref().map(|service| {
+            let mut bench = Bench::with(Limits::default(), service);
+            bench.feed(format!("{input}\r\nHost: x\r\n\r\n").as_bytes());
+            (bench.said(), bench.connection.life())
+        });
+        assert_eq!(said[0], said[1], "{input}");
+        assert!(said[0].0.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
 }
 
 #[test]

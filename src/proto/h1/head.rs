@@ -43,6 +43,10 @@ pub struct Head<'i> {
     pub expect_continue: bool,
     /// The peer offers to change the protocol (`Connection: upgrade` and an `Upgrade` field).
     pub upgrade: bool,
+    /// The target in origin form: of an absolute one, what follows the authority.
+    origin: &'i str,
+    /// How much of it is the path.
+    path: usize,
     /// The field lines, each with its CRLF.
     fields: &'i [u8],
 }
@@ -61,25 +65,15 @@ impl<'i> Head<'i> {
     /// The target's path, without its query. Of an absolute form, the path within.
     #[inline]
     pub fn path(&self) -> &'i str {
-        let target = self.origin();
-        target.split_once('?').map_or(target, |(path, _)| path)
+        match self.origin.get(..self.path) {
+            Some(path) if !path.is_empty() => path,
+            _ => "/",
+        }
     }
 
     /// What follows the first `?` of the target.
     pub fn query(&self) -> Option<&'i str> {
-        self.origin().split_once('?').map(|(_, query)| query)
-    }
-
-    /// The target in origin form.
-    #[inline]
-    fn origin(&self) -> &'i str {
-        if self.target.starts_with('/') {
-            return self.target;
-        }
-        match self.target.split_once("://") {
-            Some((_, rest)) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
-            None => self.target,
-        }
+        self.origin.get(self.path + 1..)
     }
 }
 
@@ -105,8 +99,13 @@ impl<'i> Iterator for Headers<'i> {
 /// What is understood of a head's bytes, in positions, so that it holds for equal bytes elsewhere.
 #[derive(Clone, Debug)]
 struct Summary {
+    /// The method, if it is one of the common ones, and its length.
+    known_method: Option<&'static str>,
     method: usize,
     target: Range<usize>,
+    /// Where the path begins in the target, and its length.
+    origin: usize,
+    path: usize,
     fields: Range<usize>,
     version: Version,
     framing: Framing,
@@ -118,12 +117,19 @@ struct Summary {
 impl Summary {
     #[inline]
     fn head<'i>(&self, bytes: &'i [u8]) -> Option<Head<'i>> {
+        let method = match self.known_method {
+            Some(known) => known,
+            None => {
+                let end = self.target.start - 1;
+                str::from_utf8(bytes.get(end - self.method..end)?).ok()?
+            }
+        };
+        let target = str::from_utf8(bytes.get(self.target.clone())?).ok()?;
         Some(Head {
-            method: str::from_utf8(
-                bytes.get(self.target.start - 1 - self.method..self.target.start - 1)?,
-            )
-            .ok()?,
-            target: str::from_utf8(bytes.get(self.target.clone())?).ok()?,
+            method,
+            target,
+            origin: target.get(self.origin..)?,
+            path: self.path,
             version: self.version,
             framing: self.framing,
             keep_alive: self.keep_alive,
@@ -131,6 +137,20 @@ impl Summary {
             upgrade: self.upgrade,
             fields: bytes.get(self.fields.clone())?,
         })
+    }
+}
+
+/// Methods that need not be looked up in the bytes again (RFC 9110 §9).
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT"];
+
+/// What of a target follows the authority, if it names one.
+fn origin(target: &str) -> &str {
+    if target.starts_with('/') {
+        return target;
+    }
+    match target.split_once("://") {
+        Some((_, rest)) => rest.find(['/', '?']).map_or("", |at| &rest[at..]),
+        None => target,
     }
 }
 
@@ -216,8 +236,12 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Summary, usize)>, Refu
     let before = input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
     let target_starts = before + method.len() + 1;
     let line_ends = before + memchr(b'\n', &input[before..length]).map_or(0, |at| at + 1);
+    let origin = origin(target);
     let summary = Summary {
+        known_method: METHODS.iter().find(|known| **known == method).copied(),
         method: method.len(),
+        origin: target.len() - origin.len(),
+        path: memchr(b'?', origin.as_bytes()).unwrap_or(origin.len()),
         target: target_starts..target_starts + target.len(),
         fields: line_ends..length - 2,
         version,

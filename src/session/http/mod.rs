@@ -23,7 +23,7 @@ use crate::time::Moment;
 use exchange::Active;
 pub use exchange::{Collect, Exchange, Writer};
 pub(crate) use reply::Deferred;
-pub use reply::{Answered, Reply, ReplyTo, Response};
+pub use reply::{Answered, Prepared, Reply, ReplyTo, Response};
 use reply::{Next, Terms};
 
 /// The application's side of HTTP: one for all connections of a listener.
