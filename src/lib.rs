@@ -16,3 +16,6 @@ pub use limits::Limits;
 pub use reactor::{Handle, Reactor};
 pub use time::Moment;
 pub use token::Token;
+
+#[cfg(feature = "cli")]
+pub mod cli;
