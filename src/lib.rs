@@ -17,3 +17,6 @@ pub use proto::h1::Head;
 pub use reactor::{Handle, Reactor};
 pub use time::Moment;
 pub use token::Token;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -15,7 +15,7 @@ use crate::token::Token;
 
 pub mod tls;
 
-use tls::Tls;
+use tls::{Tls, TlsEvent};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,11 +206,20 @@ impl Connection {
         let (env, token, unsent) = (&mut *io.env, io.token, io.unsent);
         let mut plain = std::mem::take(&mut env.plain);
         let mut input_while_closed = 0;
-        let result = secure.tls.read(wire, io.out, |bytes, info| {
-            if self.life == Life::Handshake {
-                self.open_secure(&mut secure.opening, info, &mut plain, env, token, unsent);
-            }
-            let mut input = bytes;
+        let result = secure.tls.read(wire, io.out, |event| {
+            let mut input = match event {
+                TlsEvent::Data(bytes) => bytes,
+                TlsEvent::Open(info) => {
+                    return self.open_secure(
+                        &mut secure.opening,
+                        info,
+                        &mut plain,
+                        env,
+                        token,
+                        unsent,
+                    );
+                }
+            };
             match self.life {
                 Life::Open if self.carry.is_empty() => {
                     self.offer(&mut input, &mut plain, env, token, unsent);
@@ -226,20 +235,16 @@ impl Connection {
         if input_while_closed > 0 {
             self.discard(input_while_closed);
         }
-        if self.life == Life::Handshake && !secure.tls.is_handshaking() && result.is_ok() {
-            let info = secure.tls.info();
-            self.open_secure(&mut secure.opening, info, &mut plain, env, token, unsent);
-        }
         let peer_closed = secure.tls.peer_closed();
         env.plain = plain;
         self.tls = Some(secure);
         match result {
             Err(_) => self.close(CloseMode::Linger, CloseReason::Tls, io.env),
-            Ok(()) if peer_closed && !self.ended => {
+            Ok(_) if peer_closed && !self.ended => {
                 self.ended = true;
                 self.call(io, |session, cx| session.on_eof(true, cx));
             }
-            Ok(()) => {}
+            Ok(_) => {}
         }
         self.seal(io);
     }
