@@ -275,6 +275,12 @@ impl<'a> Cx<'a> {
         &self.env.limits
     }
 
+    /// True once the loop drains: answers announce that they are the last.
+    #[inline]
+    pub fn is_draining(&self) -> bool {
+        self.env.draining
+    }
+
     /// What all connections share.
     #[inline]
     pub fn env(&mut self) -> &mut Env {

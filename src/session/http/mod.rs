@@ -79,7 +79,13 @@ struct HttpSession<H> {
 
 impl<H: Handler> Session for HttpSession<H> {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.deadline = cx.now() + cx.limits().first_byte;
+        let limits = cx.limits();
+        let patience = if cx.is_draining() {
+            limits.drain_idle.min(limits.first_byte)
+        } else {
+            limits.first_byte
+        };
+        self.deadline = cx.now() + patience;
         Flow::Continue
     }
 
@@ -300,7 +306,7 @@ impl<H: Handler> HttpSession<H> {
         if peer_ended {
             return Flow::Close(CloseMode::Flush, CloseReason::PeerClosed);
         }
-        if !terms.keep_alive || cx.env().draining {
+        if !terms.keep_alive || cx.is_draining() {
             return self.finished(!terms.was_asked_to_close);
         }
         if ended {
@@ -370,7 +376,7 @@ impl<H: Handler> HttpSession<H> {
         match self.phase {
             Phase::Head | Phase::Body if !begun => self.error(&SLOW, cx),
             Phase::Reply => self.error(&LATE, cx),
-            Phase::Idle | Phase::FirstByte if cx.env().draining => {
+            Phase::Idle | Phase::FirstByte if cx.is_draining() => {
                 return Flow::Close(CloseMode::Linger, CloseReason::Drained);
             }
             _ => {}

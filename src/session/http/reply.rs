@@ -35,7 +35,7 @@ impl Terms {
         Terms {
             version: head.version,
             head_only: head.method == "HEAD",
-            keep_alive: head.keep_alive && !cx.env().draining,
+            keep_alive: head.keep_alive && !cx.is_draining(),
             was_asked_to_close: !head.keep_alive && head.framing == Framing::None,
             skippable,
         }
