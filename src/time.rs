@@ -91,10 +91,9 @@ impl HttpDate {
 
     /// Formats `wall`, which is the wall clock at `now`; valid until its second ends.
     pub fn refresh(&mut self, now: Moment, wall: SystemTime) {
-        use std::io::Write;
-        let _ = write!(&mut self.text[..], "{}", httpdate::HttpDate::from(wall));
-        let into = wall.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
-        self.stale_at = now + Duration::from_nanos(1_000_000_000 - u64::from(into));
+        let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.text = imf_fixdate(since.as_secs());
+        self.stale_at = now + Duration::from_nanos(1_000_000_000 - u64::from(since.subsec_nanos()));
     }
 
     /// The 29 bytes of the IMF-fixdate.
@@ -116,6 +115,39 @@ impl fmt::Debug for HttpDate {
     }
 }
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT` for a number of seconds since 1970 (RFC 9110 §5.6.7).
+fn imf_fixdate(seconds: u64) -> [u8; 29] {
+    const DAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
+    const MONTHS: &[u8; 36] = b"MarAprMayJunJulAugSepOctNovDecJanFeb";
+    let (day, second) = (seconds / 86_400, seconds % 86_400);
+    // Years are counted from the first of March of the year 0, so that a leap day ends its year;
+    // 400 of them have 146,097 days.
+    let shifted = day + 719_468;
+    let (era, in_era) = (shifted / 146_097, shifted % 146_097);
+    let of_era = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * of_era + of_era / 4 - of_era / 100);
+    let month = (5 * in_year + 2) / 153;
+    let in_month = in_year - (153 * month + 2) / 5 + 1;
+    let year = of_era + era * 400 + u64::from(month >= 10);
+
+    let mut text = *b"ddd, 00 mmm 0000 00:00:00 GMT";
+    let mut put = |at: usize, digits: usize, mut number: u64| {
+        for place in text[at..at + digits].iter_mut().rev() {
+            *place = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(5, 2, in_month);
+    put(12, 4, year);
+    put(17, 2, second / 3600);
+    put(20, 2, second / 60 % 60);
+    put(23, 2, second % 60);
+    let name = |names: &'static [u8], which: u64| &names[which as usize * 3..][..3];
+    text[0..3].copy_from_slice(name(DAYS, day % 7));
+    text[8..11].copy_from_slice(name(MONTHS, month));
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +159,21 @@ mod tests {
         assert!((soon + Duration::MAX).is_never());
         assert_eq!(soon.since(Moment::START), Duration::from_millis(5));
         assert_eq!(Moment::START.since(soon), Duration::ZERO);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+            (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(str::from_utf8(&imf_fixdate(seconds)), Ok(text));
+        }
     }
 
     #[test]

@@ -370,7 +370,8 @@ fn a_prepared_answer_is_the_same_as_one_that_is_sent() {
     let fields: &[(&str, &[u8])] = &[("Content-Type", b"text/plain")];
     let prepared = Prepared::new(200, fields, b"hello").expect("valid");
     assert!(Prepared::new(200, &[("Content-Length", b"1")], b"").is_err());
-    let services: [Http<Box<dyn Fn(&Head<'_>, Reply<'_, '_>) -> Answered>>; 2] = [
+    type Answer = Box<dyn Fn(&Head<'_>, Reply<'_, '_>) -> Answered>;
+    let services: [Http<Answer>; 2] = [
         Http::new(Box::new(move |_: &Head<'_>, reply: Reply<'_, '_>| reply.prepared(&prepared))),
         Http::new(Box::new(move |_: &Head<'_>, reply: Reply<'_, '_>| {
             reply.send(200, fields, b"hello")

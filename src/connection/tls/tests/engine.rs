@@ -274,6 +274,5 @@ fn changed_wire_bytes_never_panic() {
 #[test]
 fn a_connection_is_small() {
     let size = std::mem::size_of::<Tls>();
-    println!("Tls: {size} bytes besides keys and names");
-    assert!(size <= 2048, "{size}");
+    assert!(size <= 2048, "{size} bytes besides keys and names");
 }
