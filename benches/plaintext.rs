@@ -40,8 +40,8 @@ usage: cargo bench --bench plaintext -- [options]
   --full            real figures; what `cargo bench` does by itself
   --only NAME       run this scenario; may be repeated
   --servers A,B     only these servers, the first one is the yardstick
-  --rounds N        slices for each server (16; quick 2)
-  --slice MS        length of a slice (400; quick 60)
+  --time MS         all slices of one server together (6400; quick 100)
+  --slice MS        length of a slice (50 to 400, by connections)
   --no-calls        count no system calls
   --out FILE        the JSON file (bench/plaintext.json in the target directory)
   --help            this
@@ -103,8 +103,8 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         let cores = sys::cores().map_err(|error| error.to_string())?;
         let mut options = Options {
             effort: Effort {
-                slice: Duration::from_millis(if quick { 60 } else { 400 }),
-                rounds: if quick { 2 } else { 16 },
+                time: Duration::from_millis(if quick { 100 } else { 6400 }),
+                slice: None,
                 cores: if let [a, b, ..] = cores[..] { Some((a, b)) } else { None },
                 answer: ANSWER.into(),
                 calls: !has("--no-calls"),
@@ -123,8 +123,8 @@ READYLOOP_BENCH_QUICK=1 is --quick.
                     let names = value()?.split(',').map(str::parse);
                     options.servers = names.collect::<Result<_, _>>()?;
                 }
-                "--rounds" => options.effort.rounds = number(value()?)?.max(1),
-                "--slice" => options.effort.slice = Duration::from_millis(number(value()?)? as u64),
+                "--time" => options.effort.time = millis(value()?)?,
+                "--slice" => options.effort.slice = Some(millis(value()?)?),
                 "--out" => options.out = value()?.into(),
                 _ => return Err(format!("unknown option {word}")),
             }
@@ -133,8 +133,9 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         Ok(options)
     }
 
-    fn number(word: &str) -> Result<usize, String> {
-        word.parse().map_err(|_| format!("not a number: {word}"))
+    fn millis(word: &str) -> Result<Duration, String> {
+        let number = word.parse().ok().filter(|&ms| ms > 0);
+        number.map(Duration::from_millis).ok_or_else(|| format!("not a number: {word}"))
     }
 
     fn known(only: &[String]) -> Result<(), String> {
@@ -182,9 +183,10 @@ READYLOOP_BENCH_QUICK=1 is --quick.
             .map(|idle| (options.choose(idle.servers), idle))
             .map(|(servers, idle)| (idle, servers))
             .collect();
-        let slices: usize = trials.iter().map(|(_, servers)| servers.len()).sum();
+        let slices = trials.iter().map(|(s, servers)| servers.len() * options.effort.rounds(s));
+        let slices: usize = slices.sum();
         let weights: usize = idles.iter().map(|(i, s)| s.len() * i.connections.len()).sum();
-        let bar = progress(slices * options.effort.rounds + weights);
+        let bar = progress(slices + weights);
         let mut report = Report::new(provider);
         explain(&options.effort, provider);
         for (scenario, servers) in &trials {
@@ -211,11 +213,9 @@ READYLOOP_BENCH_QUICK=1 is --quick.
 
     fn explain(effort: &Effort, provider: &str) {
         println!(
-            "CPU: the server's own processor time for each unit, median of {} slices of {} ms.\n\
+            "CPU: the server's own processor time for each unit, median of its slices.\n\
              ×: that over the yardstick's (the first row) in the neighbouring slice, median, and\n\
-             the interval that holds the true median 19 times of 20. TLS provider: {provider}.",
-            effort.rounds,
-            effort.slice.as_millis(),
+             the interval that holds the true median 19 times of 20. TLS provider: {provider}."
         );
         if effort.cores.is_none() {
             println!("Only one processor: servers and loads share it and disturb each other.");

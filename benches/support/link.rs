@@ -123,7 +123,8 @@ impl Link {
         !self.rest.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Reads once. Appends what came, deciphered, to `into`; answers false at the end.
+    /// Reads once. Appends what came, deciphered, to `into`; answers false at the end. What TLS
+    /// has to say to it waits for a flush, to go out together with what the caller adds.
     pub(crate) fn receive(&mut self, wire: &mut [u8], into: &mut Vec<u8>) -> io::Result<bool> {
         let n = match self.stream.read(wire) {
             Ok(0) => return Ok(false),
@@ -146,7 +147,6 @@ impl Link {
                 return Ok(false);
             }
         }
-        self.flush()?;
         Ok(true)
     }
 }

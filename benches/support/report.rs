@@ -29,7 +29,8 @@ impl Report {
     /// Adds a comparison and prints its table.
     pub(crate) fn trial(&mut self, scenario: &Scenario, figures: &[Figures]) {
         let yardstick = figures[0].server.name();
-        println!("\n{}: {}", scenario.name, scenario.about);
+        let slices = figures[0].slices.len();
+        println!("\n{}: {} ({slices} slices each)", scenario.name, scenario.about);
         println!(
             "  {:<10} {:>9} {:>26} {:>10} {:>5}   calls: {:>5} {:>6} {:>5} {:>6}  errors",
             "server",
@@ -107,8 +108,7 @@ impl Report {
             "unix_time": since.as_secs(),
             "machine": machine(),
             "tls_provider": self.tls,
-            "slice_ms": effort.slice.as_millis() as u64,
-            "rounds": effort.rounds,
+            "time_ms": effort.time.as_millis() as u64,
             "cores": effort.cores,
             "answer": effort.answer,
             "trials": self.trials,

@@ -1,5 +1,7 @@
 //! What is measured, under which names, against which yardstick.
 
+use std::time::Duration;
+
 use super::load::{Kind, Plan};
 use super::role::{Job, Server};
 
@@ -16,6 +18,16 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    /// How long a slice lasts. The shorter, the better the neighbours agree and the more of them
+    /// there are; but every connection must get several turns, or the start is all that is seen.
+    pub(crate) fn slice(&self) -> Duration {
+        Duration::from_millis(match self.plan.connections {
+            0..512 => 50,
+            512..2048 => 100,
+            _ => 400,
+        })
+    }
+
     fn new(
         name: &'static str,
         about: &'static str,
@@ -52,7 +64,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         s("keep-8192", "keep-alive, 8,192 connections", Http, Keep, 8192, 1),
         s("pipelined", "64 connections, 16 requests at once", Http, Keep, 64, 16),
         s("fresh", "a connection for each request, 64 at once", Close, Fresh, 64, 1),
-        s("echo", "bulk echo, 8 connections, 256 KiB under way on each", Echo, Kind::Echo, 8, 1),
+        s("echo", "bulk echo, 8 connections, 128 KiB under way on each", Echo, Kind::Echo, 8, 1),
         s("tls-keep", "TLS 1.3 keep-alive, 64 connections", Tls, Keep, 64, 1),
         s("tls-fresh", "full TLS 1.3 handshakes, 64 at once", Tls, Fresh, 64, 1),
     ]

@@ -16,14 +16,26 @@ use super::stat::{self, Median};
 /// How long and where to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Effort {
-    pub(crate) slice: Duration,
-    pub(crate) rounds: usize,
+    /// All slices of one server together.
+    pub(crate) time: Duration,
+    /// The length of a slice, where the scenario's own does not suit.
+    pub(crate) slice: Option<Duration>,
     /// Processors of the servers and of the loads.
     pub(crate) cores: Option<(usize, usize)>,
     /// The answer of the yardsticks.
     pub(crate) answer: String,
     /// Count system calls too.
     pub(crate) calls: bool,
+}
+
+impl Effort {
+    pub(crate) fn slice(&self, scenario: &Scenario) -> Duration {
+        self.slice.unwrap_or_else(|| scenario.slice()).min(self.time)
+    }
+
+    pub(crate) fn rounds(&self, scenario: &Scenario) -> usize {
+        self.time.div_duration_f64(self.slice(scenario)).round().max(1.0) as usize
+    }
 }
 
 /// One slice of one server.
@@ -89,26 +101,27 @@ pub(crate) fn run(
     effort: &Effort,
     mut tick: impl FnMut(),
 ) -> io::Result<Vec<Figures>> {
+    let (slice, rounds) = (effort.slice(scenario), effort.rounds(scenario));
     let mut contenders = Vec::new();
     for &server in servers {
         contenders.push(start(scenario, server, effort)?);
     }
     for contender in &mut contenders {
         // The first slice pays for page faults and growing buffers.
-        contender.slice(effort.slice)?;
+        contender.slice(slice)?;
     }
-    for round in 0..effort.rounds {
+    for round in 0..rounds {
         for index in 0..contenders.len() {
             let index = if round.is_multiple_of(2) { index } else { contenders.len() - 1 - index };
-            let slice = contenders[index].slice(effort.slice)?;
-            contenders[index].slices.push(slice);
+            let measured = contenders[index].slice(slice)?;
+            contenders[index].slices.push(measured);
             tick();
         }
     }
     let mut counted = Vec::new();
     for contender in &mut contenders {
         counted.push(match effort.calls {
-            true => calls::count(&contender.served, &mut contender.loaded, effort.slice),
+            true => calls::count(&contender.served, &mut contender.loaded, slice),
             false => Err("not asked for".into()),
         });
     }
