@@ -104,6 +104,7 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         let mut options = Options {
             effort: Effort {
                 time: Duration::from_millis(if quick { 100 } else { 6400 }),
+                rounds: if quick { 1 } else { 32 },
                 slice: None,
                 cores: if let [a, b, ..] = cores[..] { Some((a, b)) } else { None },
                 answer: ANSWER.into(),

@@ -18,6 +18,8 @@ use super::stat::{self, Median};
 pub(crate) struct Effort {
     /// All slices of one server together.
     pub(crate) time: Duration,
+    /// At least so many slices of each server, even if they take longer.
+    pub(crate) rounds: usize,
     /// The length of a slice, where the scenario's own does not suit.
     pub(crate) slice: Option<Duration>,
     /// Processors of the servers and of the loads.
@@ -34,7 +36,8 @@ impl Effort {
     }
 
     pub(crate) fn rounds(&self, scenario: &Scenario) -> usize {
-        self.time.div_duration_f64(self.slice(scenario)).round().max(1.0) as usize
+        let rounds = self.time.div_duration_f64(self.slice(scenario)).round() as usize;
+        rounds.max(self.rounds)
     }
 }
 
