@@ -1,0 +1,100 @@
+//! What is measured, under which names, against which yardstick.
+
+use std::time::Duration;
+
+use super::load::{Kind, Plan};
+use super::role::{Job, Server};
+
+/// One comparison of processor time.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// What one unit of the figures is.
+    pub(crate) unit: &'static str,
+    pub(crate) job: Job,
+    pub(crate) plan: Plan,
+    /// The yardstick first.
+    pub(crate) servers: &'static [Server],
+}
+
+impl Scenario {
+    /// How long a slice lasts. The shorter, the better the neighbours agree and the more of them
+    /// there are; but every connection must get several turns, or the start is all that is seen.
+    pub(crate) fn slice(&self) -> Duration {
+        Duration::from_millis(match self.plan.connections {
+            0..512 => 50,
+            512..2048 => 100,
+            _ => 400,
+        })
+    }
+
+    fn new(
+        name: &'static str,
+        about: &'static str,
+        job: Job,
+        kind: Kind,
+        connections: usize,
+        depth: usize,
+    ) -> Scenario {
+        let (tls, unit) = match (job, kind) {
+            (Job::Tls, Kind::Fresh) => (true, "handshake"),
+            (Job::Tls, _) => (true, "request"),
+            (Job::Echo, _) => (false, "64 KiB"),
+            _ => (false, "request"),
+        };
+        let servers: &[Server] = match job {
+            Job::Tls => &[Server::Mio],
+            Job::Close => &[Server::Raw, Server::Defer, Server::Mio],
+            _ => &[Server::Raw, Server::Mio],
+        };
+        Scenario { name, about, unit, job, plan: Plan { kind, connections, depth, tls }, servers }
+    }
+}
+
+/// All comparisons, in the order in which they run.
+pub(crate) fn all() -> Vec<Scenario> {
+    use Job::{Close, Echo, Http, Tls};
+    use Kind::{Fresh, Keep};
+    let s = Scenario::new;
+    vec![
+        s("keep-1", "keep-alive, 1 connection", Http, Keep, 1, 1),
+        s("keep-64", "keep-alive, 64 connections", Http, Keep, 64, 1),
+        s("keep-1024", "keep-alive, 1,024 connections", Http, Keep, 1024, 1),
+        s("keep-4096", "keep-alive, 4,096 connections", Http, Keep, 4096, 1),
+        s("keep-8192", "keep-alive, 8,192 connections", Http, Keep, 8192, 1),
+        s("pipelined", "64 connections, 16 requests at once", Http, Keep, 64, 16),
+        s("fresh", "a connection for each request, 64 at once", Close, Fresh, 64, 1),
+        s("echo", "bulk echo, 8 connections, 128 KiB under way on each", Echo, Kind::Echo, 8, 1),
+        s("tls-keep", "TLS 1.3 keep-alive, 64 connections", Tls, Keep, 64, 1),
+        s("tls-fresh", "full TLS 1.3 handshakes, 64 at once", Tls, Fresh, 64, 1),
+    ]
+}
+
+/// One measurement of memory.
+pub(crate) struct Idle {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) job: Job,
+    pub(crate) connections: &'static [usize],
+    pub(crate) servers: &'static [Server],
+}
+
+/// All measurements of memory.
+pub(crate) fn idle() -> [Idle; 2] {
+    [
+        Idle {
+            name: "idle",
+            about: "memory of idle connections, plain",
+            job: Job::Http,
+            connections: &[10_000, 15_000],
+            servers: &[Server::Raw, Server::Mio],
+        },
+        Idle {
+            name: "idle-tls",
+            about: "memory of idle connections, TLS 1.3",
+            job: Job::Tls,
+            connections: &[10_000],
+            servers: &[Server::Mio],
+        },
+    ]
+}

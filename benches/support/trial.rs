@@ -1,0 +1,160 @@
+//! Processor time for each request, measured so that a drifting machine does not matter.
+//!
+//! All servers of a scenario run at once on one processor, the loads on another. Short slices
+//! alternate between them, forwards and backwards in turn (A B B A …), so that the neighbours
+//! which are compared saw the same speed of the machine; the figure is the median of their ratios.
+
+use std::io;
+use std::time::Duration;
+
+use super::calls::{self, Calls};
+use super::child::{Loaded, Served, Tally};
+use super::role::Server;
+use super::scenario::Scenario;
+use super::stat::{self, Median};
+
+/// How long and where to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Effort {
+    /// All slices of one server together.
+    pub(crate) time: Duration,
+    /// At least so many slices of each server, even if they take longer.
+    pub(crate) rounds: usize,
+    /// The length of a slice, where the scenario's own does not suit.
+    pub(crate) slice: Option<Duration>,
+    /// Processors of the servers and of the loads.
+    pub(crate) cores: Option<(usize, usize)>,
+    /// The answer of the yardsticks.
+    pub(crate) answer: String,
+    /// Count system calls too.
+    pub(crate) calls: bool,
+}
+
+impl Effort {
+    pub(crate) fn slice(&self, scenario: &Scenario) -> Duration {
+        self.slice.unwrap_or_else(|| scenario.slice()).min(self.time)
+    }
+
+    pub(crate) fn rounds(&self, scenario: &Scenario) -> usize {
+        let rounds = self.time.div_duration_f64(self.slice(scenario)).round() as usize;
+        rounds.max(self.rounds)
+    }
+}
+
+/// One slice of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slice {
+    pub(crate) cpu: Duration,
+    pub(crate) tally: Tally,
+}
+
+impl Slice {
+    /// Microseconds of processor time for each request.
+    pub(crate) fn cost(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.tally.requests as f64
+    }
+
+    fn rate(&self) -> f64 {
+        self.tally.requests as f64 / self.tally.elapsed.as_secs_f64()
+    }
+
+    fn busy(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.tally.elapsed.as_secs_f64()
+    }
+}
+
+/// What came out for one server.
+pub(crate) struct Figures {
+    pub(crate) server: Server,
+    pub(crate) slices: Vec<Slice>,
+    /// Microseconds of processor time for each request.
+    pub(crate) cost: Median,
+    /// Its cost over the yardstick's, slice by slice.
+    pub(crate) ratio: Median,
+    /// Requests in a second.
+    pub(crate) rate: f64,
+    /// The share of its processor that it used.
+    pub(crate) busy: f64,
+    pub(crate) errors: u64,
+    /// System calls, or why there are none.
+    pub(crate) calls: Result<Calls, String>,
+}
+
+struct Contender {
+    served: Served,
+    loaded: Loaded,
+    slices: Vec<Slice>,
+    errors: u64,
+}
+
+impl Contender {
+    fn slice(&mut self, time: Duration) -> io::Result<Slice> {
+        let before = self.served.cpu()?;
+        let tally = self.loaded.run(time)?;
+        let cpu = self.served.cpu()? - before;
+        self.errors += tally.errors;
+        Ok(Slice { cpu, tally })
+    }
+}
+
+/// Measures one scenario. `tick` is told of each slice.
+pub(crate) fn run(
+    scenario: &Scenario,
+    servers: &[Server],
+    effort: &Effort,
+    mut tick: impl FnMut(),
+) -> io::Result<Vec<Figures>> {
+    let (slice, rounds) = (effort.slice(scenario), effort.rounds(scenario));
+    let mut contenders = Vec::new();
+    for &server in servers {
+        contenders.push(start(scenario, server, effort)?);
+    }
+    for contender in &mut contenders {
+        // The first slice pays for page faults and growing buffers.
+        contender.slice(slice)?;
+    }
+    for round in 0..rounds {
+        for index in 0..contenders.len() {
+            let index = if round.is_multiple_of(2) { index } else { contenders.len() - 1 - index };
+            let measured = contenders[index].slice(slice)?;
+            contenders[index].slices.push(measured);
+            tick();
+        }
+    }
+    let mut counted = Vec::new();
+    for contender in &mut contenders {
+        counted.push(match effort.calls {
+            true => calls::count(&contender.served, &mut contender.loaded, slice),
+            false => Err("not asked for".into()),
+        });
+    }
+    Ok(figures(contenders, counted))
+}
+
+fn start(scenario: &Scenario, server: Server, effort: &Effort) -> io::Result<Contender> {
+    let request = scenario.plan.kind.request().len().max(1);
+    let (ours, loads) = effort.cores.unzip();
+    let served = Served::start(ours, server, scenario.job, request, &effort.answer)?;
+    let loaded = Loaded::start(loads, served.port, &scenario.plan)?;
+    Ok(Contender { served, loaded, slices: Vec::new(), errors: 0 })
+}
+
+fn figures(contenders: Vec<Contender>, counted: Vec<Result<Calls, String>>) -> Vec<Figures> {
+    let yardstick: Vec<f64> = contenders[0].slices.iter().map(Slice::cost).collect();
+    let each = contenders.into_iter().zip(counted);
+    each.map(|(contender, calls)| {
+        let slices = contender.slices;
+        let pairs = slices.iter().zip(&yardstick);
+        Figures {
+            server: contender.served.server,
+            cost: stat::median(slices.iter().map(Slice::cost)),
+            ratio: stat::median(pairs.map(|(slice, yardstick)| slice.cost() / yardstick)),
+            rate: stat::median(slices.iter().map(Slice::rate)).value,
+            busy: stat::median(slices.iter().map(Slice::busy)).value,
+            errors: contender.errors,
+            calls,
+            slices,
+        }
+    })
+    .collect()
+}
