@@ -25,13 +25,13 @@ use certs::{Asked, Certs};
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 compile_error!("readyloop needs cryptography for TLS: enable the feature `ring` or `aws-lc-rs`");
 
-#[cfg(feature = "ring")]
-use rustls::crypto::ring as cryptography;
-
-#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+#[cfg(feature = "aws-lc-rs")]
 use rustls::crypto::aws_lc_rs as cryptography;
 
-/// The cryptography of this build: `ring` if that feature is on, else `aws-lc-rs`.
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+use rustls::crypto::ring as cryptography;
+
+/// The cryptography of this build: `aws-lc-rs` if that feature is on, else `ring`.
 fn provider() -> CryptoProvider {
     cryptography::default_provider()
 }
