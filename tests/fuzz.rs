@@ -1,0 +1,184 @@
+//! Mutated input for every machine: nothing panics, nothing grows without bound, and how bytes are
+//! split changes nothing. A few seconds in `cargo test`; `FUZZ_SECONDS=60` goes on for longer, and
+//! `SEED=n` starts elsewhere. A failure prints the seed of its case.
+
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use readyloop::connection::{Connection, Io, Life};
+use readyloop::session::Env;
+use readyloop::session::datagram::Peer;
+use readyloop::session::http::{Answered, Collect, Http, Reply};
+use readyloop::{Head, Limits, Moment, Token};
+
+/// A small generator: the cases must be the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs `case` on one seed after the other until the time is up.
+fn fuzz(mut case: impl FnMut(&mut Random)) {
+    let time = Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(3));
+    let first = number("SEED").unwrap_or(1);
+    let start = Instant::now();
+    let mut seed = first;
+    // At least some cases run, however slow the machine.
+    while seed < first + 2000 || start.elapsed() < time {
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&mut Random(seed))));
+        if let Err(panic) = outcome {
+            eprintln!("reproduce with SEED={seed}");
+            std::panic::resume_unwind(panic);
+        }
+        seed += 1;
+    }
+    eprintln!("{} cases", seed - first);
+}
+
+/// Well-formed requests, and the pieces that mutations are made of.
+const REQUESTS: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"HEAD /a?b=c HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
+    b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world",
+    b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=\"b\"\r\n world\r\n0\r\nX: y\r\n\r\n",
+    b"PUT /body HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
+    b"GET http://a.example/b HTTP/1.1\r\nHost: a.example\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+];
+
+const PIECES: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b" ",
+    b"\t",
+    b":",
+    b";",
+    b"=",
+    b"\"",
+    b"\\",
+    b",",
+    b"0",
+    b"00",
+    b"-1",
+    b"+5",
+    b"ffffffffffffffff",
+    b"99999999999999999999",
+    b"HTTP/1.1",
+    b"HTTP/2.0",
+    b"HTTP/1.0",
+    b"Host: y\r\n",
+    b"Content-Length: 3\r\n",
+    b"Content-Length: 3, 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip\r\n",
+    b"Connection: close\r\n",
+    b"Expect: 100-continue\r\n",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"\xff",
+    b"\x80",
+    b"*",
+    b"/",
+    b"?",
+    b"#",
+    b"%",
+    b"http://",
+    b" folded\r\n",
+];
+
+fn input(random: &mut Random) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..1 + random.below(3) {
+        bytes.extend_from_slice(REQUESTS[random.below(REQUESTS.len())]);
+    }
+    for _ in 0..random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        match random.below(4) {
+            0 if at < bytes.len() => bytes[at] = random.next() as u8,
+            1 => drop(bytes.splice(at..at, PIECES[random.below(PIECES.len())].iter().copied())),
+            2 if at < bytes.len() => {
+                drop(bytes.drain(at..(at + 1 + random.below(8)).min(bytes.len())))
+            }
+            _ => {
+                let end = (at + random.below(40)).min(bytes.len());
+                let copy = bytes[at..end].to_vec();
+                let to = random.below(bytes.len() + 1);
+                drop(bytes.splice(to..to, copy));
+            }
+        }
+    }
+    // A fault is reported when its line is complete, or before: at the end, lines are.
+    bytes.extend_from_slice(b"\r\n\r\n");
+    bytes
+}
+
+fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
+    // What a handler may look at must never be malformed.
+    assert!(
+        request.path().starts_with('/') || request.target == "*" || request.method == "CONNECT"
+    );
+    for (name, value) in request.headers() {
+        assert!(!name.is_empty() && !value.contains(&b'\n') && !value.contains(&b'\r'));
+    }
+    match request.path() {
+        "/body" => Collect::reply(reply, 1 << 16, |body, writer| writer.send(200, &[], &body)),
+        path => reply.send(200, &[], path.as_bytes()),
+    }
+}
+
+/// Feeds `bytes` in pieces that `size` chooses.
+fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
+    let mut env = Env::new(Limits::default());
+    env.date.refresh(Moment::START, UNIX_EPOCH);
+    let (mut out, token) = (Vec::new(), Token::new(0, 1));
+    let service = Http::new(answer);
+    let mut io = Io { out: &mut out, env: &mut env, token, unsent: 0 };
+    let mut connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
+    let mut rest = bytes;
+    while !rest.is_empty() && matches!(connection.life(), Life::Open) {
+        let (piece, others) = rest.split_at(size().clamp(1, rest.len()));
+        let mut wire = piece.to_vec();
+        connection.feed(&mut wire, &mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+        rest = others;
+    }
+    // Whether a peer that asked for the end sent more behind it is all that tells these two apart.
+    let life = if connection.life() == Life::Flushing { Life::Lingering } else { connection.life() };
+    (out, life)
+}
+
+#[test]
+fn http_is_read_the_same_however_it_is_split() {
+    fuzz(|random| {
+        let bytes = input(random);
+        let whole = run(&bytes, || usize::MAX);
+        let split = run(&bytes, || 1 + random.below(20));
+        assert_eq!(whole.1, split.1, "{}", bytes.escape_ascii());
+        if whole.0 != split.0 {
+            // Which of two faults is found first may depend on how much is there; that one is
+            // found may not, nor what was answered before it.
+            let ours = |out: &[u8]| String::from_utf8_lossy(out).rfind("HTTP/1.1 ").unwrap_or(0);
+            let (a, b) = (ours(&whole.0), ours(&split.0));
+            assert_eq!(whole.0[..a], split.0[..b], "{}", bytes.escape_ascii());
+            assert_eq!(whole.1, Life::Lingering, "{}", bytes.escape_ascii());
+        }
+    });
+}
