@@ -200,7 +200,6 @@ impl Tls {
         let mut wire = wire;
         while !self.kept.is_empty() && !wire.is_empty() {
             let (head, rest) = wire.split_at_mut(missing(&self.kept).min(wire.len()));
-            self.kept.reserve_exact(head.len());
             self.kept.extend_from_slice(head);
             wire = rest;
             let mut kept = std::mem::take(&mut self.kept);
@@ -227,10 +226,10 @@ impl Tls {
         progress: &mut Progress,
         on_event: &mut dyn FnMut(TlsEvent<'_>),
     ) -> Result<usize, TlsError> {
-        let mut used = 0;
+        let (mut used, length) = (0, bytes.len());
         loop {
             if matches!(self.phase, Phase::PeerClosed | Phase::Closed { .. }) {
-                return Ok(bytes.len());
+                return Ok(length);
             }
             let opened = matches!(self.phase, Phase::Open);
             let status = self.inner.process_tls_records(bytes.get_mut(used..).unwrap_or_default());
@@ -241,6 +240,8 @@ impl Tls {
                     while let Some(record) = traffic.next_record() {
                         on_event(TlsEvent::Data(record?.payload));
                     }
+                    // The usual case, one record and nothing else, needs no further look.
+                    done = used + status.discard == length;
                 }
                 ConnectionState::EncodeTlsData(data) => {
                     progress.computed |= !opened;
@@ -264,7 +265,7 @@ impl Tls {
             if ended {
                 // What follows the closing alert is to be ignored (RFC 8446 §6.1).
                 self.phase = Phase::PeerClosed;
-                return Ok(bytes.len());
+                return Ok(length);
             }
             if done {
                 return Ok(used);
