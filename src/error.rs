@@ -95,30 +95,33 @@ impl CloseReason {
     /// How many different words [`as_str`](Self::as_str) can give.
     pub const KINDS: usize = 20;
 
+    /// Those words, by [`kind`](Self::kind).
+    pub const WORDS: [&'static str; Self::KINDS] = [
+        "finished",
+        "peer-closed",
+        "truncated",
+        "reset",
+        "timeout-handshake",
+        "timeout-first-byte",
+        "timeout-head",
+        "timeout-body",
+        "timeout-write",
+        "timeout-idle",
+        "timeout-reply",
+        "timeout-linger",
+        "protocol",
+        "tls",
+        "io",
+        "overflow",
+        "shed",
+        "drained",
+        "aborted",
+        "upgraded",
+    ];
+
     /// The reason as one lower-case word, as logs and metrics show it.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            CloseReason::Finished => "finished",
-            CloseReason::PeerClosed => "peer-closed",
-            CloseReason::Truncated => "truncated",
-            CloseReason::Reset => "reset",
-            CloseReason::TimedOut(Phase::Handshake) => "timeout-handshake",
-            CloseReason::TimedOut(Phase::FirstByte) => "timeout-first-byte",
-            CloseReason::TimedOut(Phase::Head) => "timeout-head",
-            CloseReason::TimedOut(Phase::Body) => "timeout-body",
-            CloseReason::TimedOut(Phase::Write) => "timeout-write",
-            CloseReason::TimedOut(Phase::Idle) => "timeout-idle",
-            CloseReason::TimedOut(Phase::Reply) => "timeout-reply",
-            CloseReason::TimedOut(Phase::Linger) => "timeout-linger",
-            CloseReason::Protocol(_) => "protocol",
-            CloseReason::Tls => "tls",
-            CloseReason::Io(_) => "io",
-            CloseReason::Overflow => "overflow",
-            CloseReason::Shed => "shed",
-            CloseReason::Drained => "drained",
-            CloseReason::Aborted => "aborted",
-            CloseReason::Upgraded => "upgraded",
-        }
+        Self::WORDS[self.kind()]
     }
 
     /// A dense number below [`KINDS`](Self::KINDS) for the same word, to count by.
@@ -198,5 +201,8 @@ mod tests {
         let words: std::collections::HashSet<_> =
             all.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(words.len(), CloseReason::KINDS);
+        for phase in phases {
+            assert_eq!(TimedOut(phase).as_str(), format!("timeout-{}", phase.as_str()));
+        }
     }
 }

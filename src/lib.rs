@@ -1,5 +1,6 @@
 //! `readyloop`: a single-threaded, readiness-based event loop.
 
+pub mod app;
 pub mod buf;
 pub mod connection;
 pub mod error;

@@ -100,6 +100,32 @@ pub struct Limits {
 /// The most header fields that any configuration allows in one head.
 pub const MAX_HEADERS: usize = 128;
 
+impl Limits {
+    /// Says what of these limits cannot work: a budget or a cap of nothing, watermarks that are
+    /// not in order.
+    ///
+    /// # Errors
+    ///
+    /// The field's name and what is wrong with it, as a phrase.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let wrong = [
+            (self.reads_per_drive == 0, "reads_per_drive is 0: nothing would ever be read"),
+            (self.accepts_per_turn == 0, "accepts_per_turn is 0: nobody would ever be accepted"),
+            (self.handshakes_per_turn == 0, "handshakes_per_turn is 0: no handshake would end"),
+            (self.datagrams_per_turn == 0, "datagrams_per_turn is 0: none would be received"),
+            (self.commands_per_turn == 0, "commands_per_turn is 0: no command would be heard"),
+            (self.connections == 0, "connections is 0: nobody would ever be accepted"),
+            (self.read_bytes == 0, "read_bytes is 0: nothing would ever be read"),
+            (self.high_water == 0, "high_water is 0: nothing would ever be read"),
+            (self.low_water >= self.high_water, "low_water is not below high_water"),
+            (self.high_water > self.backlog_cap, "backlog_cap is below high_water"),
+            (self.headers > MAX_HEADERS, "headers is above 128, the most there can be"),
+            (self.request_line > self.head_bytes, "head_bytes is below request_line"),
+        ];
+        wrong.iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, what)| Err(what))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -140,5 +166,19 @@ impl Default for Limits {
             chunk_extensions: 4 * 1024,
             trailer_bytes: 4 * 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_work_and_what_cannot_work_is_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let odd = Limits { low_water: 300_000, ..Limits::default() };
+        assert!(odd.check().is_err_and(|what| what.starts_with("low_water")));
+        let odd = Limits { headers: 129, ..Limits::default() };
+        assert!(odd.check().is_err_and(|what| what.starts_with("headers")));
     }
 }

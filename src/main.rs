@@ -1,2 +1,5 @@
-//! The `readyloop` command.
-fn main() {}
+//! The `readyloop` command; its sub-commands are in `cli/`.
+
+fn main() -> std::process::ExitCode {
+    readyloop::cli::main()
+}

@@ -1,2 +1,61 @@
-//! The command.
+//! The `readyloop` command: arguments in, exit code out. One file per sub-command.
+//!
+//! Everything that only a program may do is here: signals, the limit of open files, files with
+//! certificates, the terminal. A library's user needs none of it.
+
+mod banner;
+mod completions;
 pub mod devcert;
+mod failure;
+mod knobs;
+mod logger;
+mod man;
+mod place;
+mod row;
+mod serve;
+mod signals;
+mod tls;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// A single-threaded event loop that serves TCP, UDP, TLS and HTTP/1.1.
+#[derive(Debug, Parser)]
+#[command(name = "readyloop", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_long_help = failure::EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::Serve>),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// The whole command.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Completions(completions) => completions.run(&mut Arguments::command()),
+        Command::Man(man) => man.run(Arguments::command()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::limits::Limits;
 use crate::probe::{Fact, Probe};
+use crate::reactor::Reactor;
 use crate::reactor::datagrams::Batch;
 use crate::reactor::offload::Pool;
 use crate::reactor::sockopt;
@@ -80,6 +81,14 @@ impl<P: Probe> Edge<P> {
 
 fn reserve() -> Option<File> {
     File::open("/dev/null").ok()
+}
+
+/// The loop's own descriptor, for a host with a poll of its own: readable, level-triggered,
+/// whenever a turn would find events.
+impl<P: Probe> AsFd for Reactor<Edge<P>> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.core.world.registry().as_fd()
+    }
 }
 
 /// The poll's own descriptor: readable, level-triggered, whenever a turn would find events.

@@ -302,7 +302,9 @@ impl<W: World> Reactor<W> {
         }
         for command in self.shared.take(self.core.env.limits.commands_per_turn as usize) {
             match command {
-                Command::Op(op) => self.core.env.ops.push(op),
+                // Carried out here and not later with the sessions' wishes, so that a job sees what
+                // the commands before it have done.
+                Command::Op(op) => self.apply(op),
                 Command::Exec(job) => job(&mut self.core.env),
             }
         }

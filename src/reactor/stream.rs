@@ -180,8 +180,10 @@ fn read<W: World>(
             return over;
         }
     }
-    // A paused connection does not read and so would never see that its peer is gone.
+    // A paused connection does not read and so would never see that its peer is gone. One that
+    // closes needs no such hint: it is over already, or its next write tells.
     if entry.ready.has(Ready::CLOSED)
+        && matches!(entry.connection.life(), Life::Open | Life::Paused)
         && !entry.connection.wants_read()
         && entry.marks.has(Marks::REGISTERED)
     {

@@ -2,6 +2,7 @@
 //!
 //! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,6 +63,25 @@ pub enum Address {
     Inet(std::net::SocketAddr),
     /// A Unix socket's path.
     Unix(PathBuf),
+}
+
+impl Address {
+    /// The IP address and port, unless it is a Unix socket's.
+    pub fn as_inet(&self) -> Option<std::net::SocketAddr> {
+        match self {
+            Address::Inet(address) => Some(*address),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Inet(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// How to listen.

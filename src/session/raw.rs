@@ -24,6 +24,9 @@ pub trait Handler {
 
 /// A session that passes bytes to its handler and ends when the peer ends or falls silent for
 /// `Limits::idle`. [`Message::Bytes`] are written as they are.
+///
+/// A raw stream has no message whose end a drain could wait for, so what arrives within
+/// `Limits::drain_idle` is still taken and answered, and then the connection closes.
 pub struct Raw<H> {
     handler: H,
     deadline: Moment,
@@ -35,8 +38,12 @@ impl<H: Handler> Raw<H> {
         Raw { handler, deadline: Moment::NEVER }
     }
 
-    fn touch(&mut self, cx: &Cx<'_>) {
-        self.deadline = cx.now() + cx.limits().idle;
+    fn touch(&mut self, cx: &mut Cx<'_>) {
+        self.deadline = if cx.env().draining {
+            self.deadline.min(cx.now() + cx.limits().drain_idle)
+        } else {
+            cx.now() + cx.limits().idle
+        };
     }
 }
 
@@ -64,7 +71,15 @@ impl<H: Handler> Session for Raw<H> {
         Flow::Continue
     }
 
+    fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.touch(cx);
+        Flow::Continue
+    }
+
     fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if cx.env().draining {
+            return Flow::Close(CloseMode::Linger, CloseReason::Drained);
+        }
         // While the peer still takes what it is sent, its silence is no reason to end; the
         // driver's limit on writing looks after a peer that stops reading.
         if cx.unsent() > 0 {

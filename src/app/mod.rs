@@ -1,0 +1,9 @@
+//! The services that the `readyloop` command serves: small, complete sessions that show how one is
+//! written. They see sessions and machines only, never a socket, a clock or a thread.
+
+pub mod echo;
+pub mod escaped;
+pub mod greeting;
+pub mod responder;
+pub mod sink;
+pub mod web;
