@@ -114,11 +114,6 @@ impl Backlog {
         }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.0 = None;
-    }
-
     /// When the window of progress ends; never if nothing waits.
     #[inline]
     pub fn deadline(&self) -> Moment {

@@ -135,12 +135,6 @@ impl Connection {
         self.wants_drain
     }
 
-    /// True if input already taken from the kernel waits for the session.
-    #[inline]
-    pub fn has_carry(&self) -> bool {
-        !self.carry.is_empty()
-    }
-
     /// True while a TLS handshake is under way.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
@@ -301,11 +295,6 @@ impl Connection {
     pub fn drained(&mut self, io: &mut Io<'_>) {
         self.wants_drain = false;
         self.call(io, |session, cx| session.on_drain(cx));
-    }
-
-    /// Offers carried input once more, after room was made.
-    pub fn resume(&mut self, io: &mut Io<'_>) {
-        self.call(io, |_, _| Flow::Continue);
     }
 
     /// The loop drains.
