@@ -63,8 +63,8 @@ pub enum TlsEvent<'a> {
 /// What one [`Tls::read`] cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// True if it advanced a handshake: a key exchange, a signature or a verification, which take a
-    /// thousand times longer than a record. Drivers limit these per turn.
+    /// True if it advanced a handshake: a key exchange, a signature or a verification, which take
+    /// hundreds of times longer than a record. Drivers limit these per turn.
     pub computed: bool,
 }
 
