@@ -214,9 +214,11 @@ fn a_record_that_was_changed_on_the_way_ends_the_connection() {
     }
 }
 
+type Encipher = dyn FnMut(ContentType, &[u8]) -> Vec<u8>;
+
 /// A TLS 1.3 peer that enciphers whatever it likes, and the server that it has shaken hands with.
 struct Forger {
-    encipher: Box<dyn FnMut(ContentType, &[u8]) -> Vec<u8>>,
+    encipher: Box<Encipher>,
     server: Tls,
     seen: Seen,
     out: Vec<u8>,
