@@ -93,7 +93,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// The connection has failed and stays so; the alert that tells the peer is in `out`.
+    /// The connection has failed and stays so. The alert that tells the peer is in `out`; there is
+    /// none where the peer ended it by an alert of its own, or floods us.
     pub fn read(
         &mut self,
         wire: &mut [u8],
