@@ -63,8 +63,8 @@ pub enum TlsEvent<'a> {
 /// What one [`Tls::read`] cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// True if it advanced a handshake: a key exchange, a signature or a verification, which take a
-    /// thousand times longer than a record. Drivers limit these per turn.
+    /// True if it advanced a handshake: a key exchange, a signature or a verification, which take
+    /// hundreds of times longer than a record. Drivers limit these per turn.
     pub computed: bool,
 }
 
@@ -93,7 +93,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// The connection has failed and stays so; the alert that tells the peer is in `out`.
+    /// The connection has failed and stays so. The alert that tells the peer is in `out`; there is
+    /// none where the peer ended it by an alert of its own, or floods us.
     pub fn read(
         &mut self,
         wire: &mut [u8],

@@ -35,7 +35,9 @@ pub struct TlsPolicy {
     pub alpn: Vec<Vec<u8>>,
     /// Whether clients are asked for a certificate.
     pub client_auth: ClientAuth,
-    /// Whether sessions may be resumed, by tickets that hold their whole state.
+    /// Whether sessions may be resumed, by tickets that hold their whole state, for half a day. A
+    /// client that resumes is the one that was verified before; its certificate is not looked at
+    /// again.
     pub tickets: bool,
     /// Write the secrets of every connection to the file that `SSLKEYLOGFILE` names, for a
     /// debugging proxy. Whoever reads that file reads the traffic.
@@ -161,7 +163,7 @@ impl TlsPolicy {
             let names: Vec<_> =
                 picked.iter().map(|suite| names::suite_name(suite.suite())).collect();
             return Err(ConfigError::new(format!(
-                "TLS {} and cipher suites exclude each other: none of {} exists in that version",
+                "TLS {} and these cipher suites exclude each other: none of {} exists in that version",
                 self.range(),
                 names.join(", ")
             )));
@@ -208,10 +210,9 @@ impl TlsPolicy {
     }
 
     fn range(&self) -> String {
-        match self.max_version {
-            None => format!("{} and newer", self.min_version),
-            Some(max) if max == self.min_version => max.to_string(),
-            Some(max) => format!("{} to {max}", self.min_version),
+        match self.max_version.unwrap_or(TlsVersion::V1_3) {
+            max if max == self.min_version => max.to_string(),
+            max => format!("{} to {max}", self.min_version),
         }
     }
 
@@ -288,7 +289,7 @@ mod tests {
     fn versions_and_suites_must_fit_together() {
         let old = ["ECDHE-RSA-AES128-GCM-SHA256"];
         let error = refused(TlsPolicy { min_version: TlsVersion::V1_3, ..suites(&old) });
-        assert!(error.contains("exclude each other"), "{error}");
+        assert!(error.contains("TLS 1.3 and these cipher suites exclude each other"), "{error}");
         let error = refused(TlsPolicy {
             min_version: TlsVersion::V1_3,
             max_version: Some(TlsVersion::V1_2),

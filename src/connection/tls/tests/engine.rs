@@ -1,5 +1,8 @@
 //! The engine: cuts, ends, errors, abuse.
 
+use rustls::crypto::cipher::{OutboundChunks, OutboundPlainMessage};
+use rustls::{ContentType, ProtocolVersion};
+
 use super::*;
 
 #[test]
@@ -90,6 +93,25 @@ fn words_and_good_bye_in_one_piece_with_the_end_of_the_handshake() {
             }
             assert_eq!(pair.seen.data, b"everything");
             assert!(pair.seen.opened.is_some());
+        }
+    }
+}
+
+#[test]
+fn handshake_messages_may_come_in_many_small_records() {
+    let ca = Ca::new("test");
+    let client_auth = ClientAuth::Required(Pem::from(ca.pem.as_str()));
+    let server = ca.server(TlsPolicy { client_auth, ..TlsPolicy::default() });
+    for version in BOTH {
+        let mut config = ca.client_with_certificate(version, &ca);
+        config.max_fragment_size = Some(40);
+        let client = Arc::new(config);
+        for step in [1, 64, 1000, usize::MAX] {
+            let mut pair = Pair::new(&client, &server, step);
+            let words = noise(1000);
+            pair.say(&words).run();
+            assert_eq!(pair.seen.data, words, "{version:?} by {step}: {:?}", pair.server.fault());
+            assert!(pair.opened().client_certificate.is_some());
         }
     }
 }
@@ -192,6 +214,100 @@ fn a_record_that_was_changed_on_the_way_ends_the_connection() {
     }
 }
 
+type Encipher = dyn FnMut(ContentType, &[u8]) -> Vec<u8>;
+
+/// A TLS 1.3 peer that enciphers whatever it likes, and the server that it has shaken hands with.
+struct Forger {
+    encipher: Box<Encipher>,
+    server: Tls,
+    seen: Seen,
+    out: Vec<u8>,
+}
+
+impl Forger {
+    fn new(client: &Arc<ClientConfig>, server: &TlsConfig) -> Self {
+        let mut pair = Pair::new(client, server, 1000);
+        pair.run();
+        let suite =
+            pair.client.negotiated_cipher_suite().and_then(|suite| suite.tls13()).expect("TLS 1.3");
+        let (mut sequence, secrets) = pair.client.dangerous_extract_secrets().expect("allowed").tx;
+        let rustls::ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else {
+            panic!("our suite")
+        };
+        let mut encrypter = suite.aead_alg.encrypter(key, iv);
+        let encipher = move |typ, payload: &[u8]| {
+            let payload = OutboundChunks::Single(payload);
+            let plain = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
+            sequence += 1;
+            encrypter.encrypt(plain, sequence - 1).expect("enciphered").encode()
+        };
+        Forger {
+            encipher: Box::new(encipher),
+            server: pair.server,
+            seen: pair.seen,
+            out: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, typ: ContentType, payload: &[u8]) -> Result<Progress, TlsError> {
+        let mut wire = (self.encipher)(typ, payload);
+        self.server.read(&mut wire, &mut self.out, |event| self.seen.note(event))
+    }
+}
+
+#[test]
+fn a_peer_that_holds_the_keys_cannot_harm_us_either() {
+    use ContentType::{Alert, ApplicationData, Handshake};
+    let ca = Ca::new("test");
+    let server = ca.server(TlsPolicy::default());
+    let mut config = ca.client(&[&version::TLS13]);
+    config.enable_secret_extraction = true;
+    let client = Arc::new(config);
+
+    // Half a key update, then words of ours, then the rest of it.
+    let mut forger = Forger::new(&client, &server);
+    forger.send(Handshake, &[24, 0, 0]).expect("half a message");
+    forger.server.write(b"meanwhile", &mut forger.out).expect("open");
+    forger.send(Handshake, &[1, 0]).expect("the rest");
+    forger.server.write(b"and after", &mut forger.out).expect("open");
+    assert!(forger.send(ApplicationData, b"by the old keys").is_err());
+
+    // Half a key update, and never the rest: nothing else may come between, and closing works.
+    let mut forger = Forger::new(&client, &server);
+    forger.send(Handshake, &[24, 0, 0]).expect("half a message");
+    forger.server.close(&mut forger.out);
+    forger.send(Handshake, &[1, 0]).expect("dropped");
+    let mut forger = Forger::new(&client, &server);
+    forger.send(Handshake, &[24, 0, 0]).expect("half a message");
+    assert!(forger.send(Alert, &[1, 0]).is_err());
+    assert!(!forger.server.peer_closed());
+
+    // Records without content, for ever.
+    let mut forger = Forger::new(&client, &server);
+    assert!((0..100).any(|_| forger.send(ApplicationData, b"").is_err()));
+
+    // A handshake message that grows and grows.
+    let mut forger = Forger::new(&client, &server);
+    forger.send(Handshake, &[11, 0, 0xff, 0xff]).expect("a beginning");
+    assert!((0..5000).any(|_| forger.send(Handshake, &[0; 16]).is_err()));
+    assert_eq!(forger.server.kept.capacity(), 0);
+
+    // Anything at all.
+    for seed in 0..200_usize {
+        let mut forger = Forger::new(&client, &server);
+        for (round, bytes) in noise(2000 + seed).split_off(seed).chunks(9).enumerate().take(12) {
+            let typ = [Handshake, Alert, ApplicationData][usize::from(bytes[0]) % 3];
+            let kind = [24, 1, 11, 4][usize::from(bytes[1]) % 4];
+            let payload = [kind, 0, 0, bytes[2] % 8, bytes[3] % 3, bytes[4], bytes[5], bytes[6]];
+            let _ = forger.send(typ, &payload[..1 + usize::from(bytes[7]) % 8]);
+            let _ = forger.server.write(b"an answer", &mut forger.out);
+            if (seed + round) % 11 == 10 {
+                forger.server.close(&mut forger.out);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_handshake_without_end_is_refused() {
     let server = Ca::new("test").server(TlsPolicy::default());
@@ -274,5 +390,5 @@ fn changed_wire_bytes_never_panic() {
 #[test]
 fn a_connection_is_small() {
     let size = std::mem::size_of::<Tls>();
-    assert!(size <= 2048, "{size} bytes besides keys and names");
+    assert!(size <= 1280, "{size} bytes besides keys and names");
 }
