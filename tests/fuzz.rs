@@ -161,7 +161,8 @@ fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
         rest = others;
     }
     // Whether a peer that asked for the end sent more behind it is all that tells these two apart.
-    let life = if connection.life() == Life::Flushing { Life::Lingering } else { connection.life() };
+    let life =
+        if connection.life() == Life::Flushing { Life::Lingering } else { connection.life() };
     (out, life)
 }
 

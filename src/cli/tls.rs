@@ -77,7 +77,7 @@ impl Tls {
     /// Loads and checks everything.
     pub(super) fn load(&self) -> Result<Secure, Failure> {
         let policy = self.policy()?;
-        let (pairs, trust, lines) = self.certificates()?;
+        let Certificates { pairs, trust, lines } = self.certificates()?;
         let config = TlsConfig::server(policy, pairs).map_err(refused)?;
         say_warnings(&config);
         Ok(Secure {
@@ -115,8 +115,7 @@ impl Tls {
         })
     }
 
-    /// The certificates, what clients must trust, and what the banner says.
-    fn certificates(&self) -> Result<(Vec<KeyPair>, Option<PathBuf>, Vec<String>), Failure> {
+    fn certificates(&self) -> Result<Certificates, Failure> {
         if self.cert.is_empty() {
             return development();
         }
@@ -135,11 +134,19 @@ impl Tls {
             chain: chain.clone().into(),
             key: key.clone().into(),
         };
-        Ok((self.cert.iter().zip(keys).map(pair).collect(), None, lines))
+        let pairs = self.cert.iter().zip(keys).map(pair).collect();
+        Ok(Certificates { pairs, trust: None, lines })
     }
 }
 
-fn development() -> Result<(Vec<KeyPair>, Option<PathBuf>, Vec<String>), Failure> {
+/// The certificates, what clients must be told to trust, and what the banner says.
+struct Certificates {
+    pairs: Vec<KeyPair>,
+    trust: Option<PathBuf>,
+    lines: Vec<String>,
+}
+
+fn development() -> Result<Certificates, Failure> {
     let made = devcert::development(devcert::data_folder().as_deref());
     let made = made.map_err(|error| Failure::new(Kind::Tls, error.to_string()))?;
     if let Some(warning) = &made.warning {
@@ -150,7 +157,7 @@ fn development() -> Result<(Vec<KeyPair>, Option<PathBuf>, Vec<String>), Failure
         None => "for development, until this process ends".into(),
     };
     let lines = vec![first, format!("SHA-256 {}", made.fingerprint)];
-    Ok((vec![made.pair], made.public, lines))
+    Ok(Certificates { pairs: vec![made.pair], trust: made.public, lines })
 }
 
 fn refused(error: ConfigError) -> Failure {

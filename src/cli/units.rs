@@ -23,9 +23,9 @@ pub(super) fn show_time(time: Duration) -> String {
     let millis = time.as_millis();
     match millis {
         0 => "0s".into(),
-        _ if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
-        _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
-        _ if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         _ => format!("{millis}ms"),
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 /// Shows a size in the largest unit that holds it whole.
 pub(super) fn show_size(size: u64) -> String {
     for (shift, unit) in [(30, "g"), (20, "m"), (10, "k")] {
-        if size != 0 && size % (1 << shift) == 0 {
+        if size != 0 && size.is_multiple_of(1 << shift) {
             return format!("{}{unit}", size >> shift);
         }
     }

@@ -1,0 +1,226 @@
+//! The routes of the web server, without a socket.
+
+use std::time::Duration;
+
+use readyloop::app::web::{Row, Web};
+use readyloop::connection::{Connection, Io};
+use readyloop::session::datagram::Peer;
+use readyloop::session::http::Http;
+use readyloop::session::{Env, Op};
+use readyloop::{Limits, Moment, Token};
+
+const TOKEN: Token = Token::new(0, 1);
+
+/// One connection to the web server, whose peer takes everything at once.
+struct Visit {
+    connection: Connection,
+    env: Env,
+    out: Vec<u8>,
+}
+
+impl Visit {
+    fn new() -> Self {
+        let web = Web::new(|_| ()).expect("good answers");
+        let row = Row {
+            name: "tcp-echo",
+            what: "sends back what it gets",
+            address: "127.0.0.1:7007".into(),
+            try_it: "nc 127.0.0.1 7007".into(),
+        };
+        web.describe(&[row]).expect("a good page");
+        let (mut env, mut out) = (Env::new(Limits::default()), Vec::new());
+        let mut io = Io { out: &mut out, env: &mut env, token: TOKEN, unsent: 0 };
+        let connection = Connection::plain(&Http::new(web), &Peer::Unnamed, &mut io);
+        Visit { connection, env, out }
+    }
+
+    fn call(&mut self, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
+        let mut all = std::mem::take(&mut self.out);
+        let mut io = Io { out: &mut self.out, env: &mut self.env, token: TOKEN, unsent: 0 };
+        f(&mut self.connection, &mut io);
+        all.append(&mut self.out);
+        while self.connection.wants_drain() {
+            let mut io = Io { out: &mut self.out, env: &mut self.env, token: TOKEN, unsent: 0 };
+            self.connection.drained(&mut io);
+            all.append(&mut self.out);
+        }
+        self.out = all;
+    }
+
+    /// Sends bytes and takes what has been answered.
+    fn say(&mut self, bytes: &str) -> String {
+        self.call(|connection, io| connection.feed(&mut bytes.to_owned().into_bytes(), io));
+        self.take()
+    }
+
+    fn take(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.out)).into_owned()
+    }
+
+    fn ask(&mut self, method: &str, path: &str) -> String {
+        self.say(&format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
+    }
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+#[test]
+fn every_path_answers_its_methods_and_names_them_to_others() {
+    let reading = "GET, HEAD, OPTIONS";
+    let echo = "POST, PUT, OPTIONS";
+    let mut visit = Visit::new();
+    for (path, allow) in [
+        ("/", reading),
+        ("/?x=1", reading),
+        ("/page.css", reading),
+        ("/page.js", reading),
+        ("/icon.svg", reading),
+        ("/favicon.ico", reading),
+        ("/plaintext", reading),
+        ("/json", reading),
+        ("/healthz", reading),
+        ("/metrics", reading),
+        ("/bytes/0", reading),
+        ("/bytes/1000", reading),
+        ("/echo", echo),
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "MADEUP"] {
+            let answer = visit.ask(method, path);
+            let status = match method {
+                "OPTIONS" => "204",
+                _ if allow.contains(method) => "200",
+                _ => "405",
+            };
+            assert_eq!(answer.get(9..12), Some(status), "{method} {path}: {answer}");
+            let allow = (status != "200").then_some(allow);
+            assert_eq!(field(&answer, "Allow"), allow, "{method} {path}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let mut visit = Visit::new();
+    for path in ["/", "/plaintext", "/json", "/healthz", "/bytes/5", "/bytes/100000000000", "/nope"]
+    {
+        let head = visit.ask("HEAD", path);
+        assert_eq!(body(&head), "", "{path}");
+        if !path.ends_with("00000") {
+            let get = visit.ask("GET", path);
+            assert_eq!(get.strip_suffix(body(&get)), Some(&*head), "{path}");
+        }
+        assert_eq!(field(&head, "Content-Length").is_some(), true, "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_there_and_what_is_no_number_is_said() {
+    let mut visit = Visit::new();
+    for (path, status) in [
+        ("/nope", "404"),
+        ("/bytes", "404"),
+        ("/plaintext/", "404"),
+        ("/bytes/", "400"),
+        ("/bytes/+5", "400"),
+        ("/bytes/-5", "400"),
+        ("/bytes/5x", "400"),
+        ("/bytes/107374182401", "400"),
+        ("/bytes/99999999999999999999999", "400"),
+        ("/delay/30001", "400"),
+        ("/work/10001", "400"),
+    ] {
+        let answer = visit.ask("GET", path);
+        assert_eq!(answer.get(9..12), Some(status), "{path}: {answer}");
+        assert!(!body(&answer).is_empty(), "{path}");
+    }
+    let answer = visit.say("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(field(&answer, "Allow"), Some("GET, HEAD, POST, PUT, OPTIONS"));
+}
+
+#[test]
+fn the_page_is_strict_and_names_the_rows() {
+    let answer = Visit::new().ask("GET", "/");
+    assert!(body(&answer).contains("nc 127.0.0.1 7007"));
+    let policy = field(&answer, "Content-Security-Policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+}
+
+#[test]
+fn echo_streams_a_body_back_with_its_type_and_its_length_if_it_is_known() {
+    let mut visit = Visit::new();
+    let answer = visit.say(
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Type: text/x-a\r\nContent-Length: 5\r\n\r\nab",
+    );
+    assert!(answer.ends_with("\r\n\r\nab"), "begun before the body has ended: {answer}");
+    assert_eq!(field(&answer, "Content-Type"), Some("text/x-a"));
+    assert_eq!(field(&answer, "Content-Length"), Some("5"));
+    assert_eq!(visit.say("cde"), "cde");
+
+    let answer = visit.say(
+        "PUT /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(answer, "HTTP/1.1 100 Continue\r\n\r\n");
+    let answer = visit.say("3\r\nabc\r\n0\r\n\r\n");
+    assert_eq!(field(&answer, "Transfer-Encoding"), Some("chunked"));
+    assert!(answer.ends_with("\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), "{answer}");
+    assert_eq!(body(&visit.ask("POST", "/echo")), "");
+    assert_eq!(body(&visit.ask("GET", "/plaintext")), "Hello, World!", "the connection goes on");
+}
+
+#[test]
+fn bytes_are_as_many_as_were_asked_for() {
+    let mut visit = Visit::new();
+    for count in [1, 65_535, 65_536, 65_537, 1_000_000] {
+        let answer = visit.ask("GET", &format!("/bytes/{count}"));
+        assert_eq!(body(&answer).len(), count);
+        assert!(body(&answer).bytes().all(|byte| byte == b'\n' || (b' '..127).contains(&byte)));
+    }
+}
+
+#[test]
+fn delay_answers_at_its_time_and_not_before() {
+    let mut visit = Visit::new();
+    assert_eq!(visit.ask("GET", "/delay/1500"), "");
+    let due = Moment::START + Duration::from_millis(1500);
+    assert_eq!(visit.connection.deadline(), due);
+    visit.env.now = due;
+    visit.call(|connection, io| connection.timeout(io));
+    assert_eq!(body(&visit.take()), "answered after 1500 ms\n");
+    assert_eq!(body(&visit.ask("GET", "/plaintext")), "Hello, World!");
+}
+
+#[test]
+fn work_is_done_elsewhere_and_answered_when_it_is_done() {
+    let mut visit = Visit::new();
+    assert_eq!(visit.ask("GET", "/work/100"), "");
+    let Some(Op::Offload(token, job)) = visit.env.ops.pop() else { panic!("nothing off-loaded") };
+    assert_eq!(token, TOKEN);
+    let done = job();
+    visit.call(|connection, io| connection.message(done, io));
+    assert_eq!(body(&visit.take()), "computed for 100 ms\n");
+}
+
+#[test]
+fn a_full_pool_is_said_to_be_full() {
+    use readyloop::session::{Message, OffloadFailed};
+    let mut visit = Visit::new();
+    visit.ask("GET", "/work/100");
+    visit.call(|connection, io| connection.message(Message::any(OffloadFailed), io));
+    let answer = visit.take();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && field(&answer, "Retry-After") == Some("1"));
+}
+
+#[test]
+fn a_drain_is_told_to_whoever_asks_how_it_is() {
+    let mut visit = Visit::new();
+    assert_eq!(body(&visit.ask("GET", "/healthz")), "ok\n");
+    visit.env.draining = true;
+    assert!(visit.ask("GET", "/healthz").starts_with("HTTP/1.1 503 "));
+}
