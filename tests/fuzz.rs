@@ -2,13 +2,21 @@
 //! split changes nothing. A few seconds in `cargo test`; `FUZZ_SECONDS=60` goes on for longer, and
 //! `SEED=n` starts elsewhere. A failure prints the seed of its case.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::Env;
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::{Answered, Collect, Http, Reply};
 use readyloop::{Head, Limits, Moment, Token};
+
+#[cfg(feature = "aws-lc-rs")]
+use rustls::crypto::aws_lc_rs as cryptography;
+#[cfg(not(feature = "aws-lc-rs"))]
+use rustls::crypto::ring as cryptography;
 
 /// A small generator: the cases must be the same everywhere.
 struct Random(u64);
@@ -181,5 +189,70 @@ fn http_is_read_the_same_however_it_is_split() {
             assert_eq!(whole.0[..a], split.0[..b], "{}", bytes.escape_ascii());
             assert_eq!(whole.1, Life::Lingering, "{}", bytes.escape_ascii());
         }
+    });
+}
+
+/// A client that trusts nobody and says hello all the same.
+fn hello(random: &mut Random) -> Vec<u8> {
+    let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
+    let versions: &[&rustls::SupportedProtocolVersion] = match random.below(3) {
+        0 => &[&rustls::version::TLS12],
+        1 => &[&rustls::version::TLS13],
+        _ => rustls::ALL_VERSIONS,
+    };
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(cryptography::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions of this provider")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("a vector takes everything");
+    bytes
+}
+
+#[test]
+fn tls_ends_every_broken_handshake_and_keeps_little() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate");
+    let pair = KeyPair {
+        chain: made.cert.pem().as_str().into(),
+        key: made.signing_key.serialize_pem().as_str().into(),
+    };
+    let config = TlsConfig::server(TlsPolicy::default(), vec![pair]).expect("a configuration");
+    let service: Rc<dyn readyloop::session::Service> = Rc::new(Http::new(answer));
+    fuzz(|random| {
+        let mut bytes = hello(random);
+        for _ in 0..random.below(6) {
+            let at = random.below(bytes.len());
+            match random.below(4) {
+                0 => bytes[at] = random.next() as u8,
+                1 => bytes.insert(at, random.next() as u8),
+                2 => drop(bytes.drain(at..(at + 1 + random.below(64)).min(bytes.len()))),
+                _ => bytes.extend((0..random.below(300)).map(|_| random.next() as u8)),
+            }
+            if bytes.is_empty() {
+                return;
+            }
+        }
+        let mut env = Env::new(Limits::default());
+        let (mut out, token) = (Vec::new(), Token::new(0, 1));
+        let tls = config.accept().expect("a connection");
+        let mut connection = Connection::secure(tls, Rc::clone(&service), Peer::Unnamed, &env);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() && connection.wants_read() {
+            let (piece, others) = rest.split_at((1 + random.below(700)).min(rest.len()));
+            let mut wire = piece.to_vec();
+            connection.feed(&mut wire, &mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+            rest = others;
+        }
+        assert!(
+            out.len() < 16 * 1024,
+            "a handshake answers with its certificate, not with a flood"
+        );
+        assert_ne!(connection.life(), Life::Open, "no mutation completes a handshake");
+        env.now = connection.deadline();
+        connection.timeout(&mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+        assert!(matches!(connection.life(), Life::Closed | Life::Lingering));
     });
 }
