@@ -151,3 +151,48 @@ fn unix_streams_are_served_and_their_path_goes_with_them() {
     drop(server);
     assert!(!path.exists());
 }
+
+#[test]
+fn unix_datagrams_are_answered_where_the_sender_has_a_name() {
+    let folder = std::env::temp_dir();
+    let name = |role: &str| folder.join(format!("readyloop-{role}-{}.sock", std::process::id()));
+    let (ours, theirs) = (name("ours"), name("theirs"));
+    let listen = Listen::new(Address::Unix(ours.clone()));
+    let server = Server::start(Limits::default(), move |reactor| {
+        let echo = |datagram: Datagram<'_>, out: &mut Outbox, _: &mut Env| {
+            out.send(datagram.from, datagram.data);
+        };
+        reactor.bind_udp(listen, echo).expect("bound")
+    });
+    let _ = std::fs::remove_file(&theirs);
+    let client = std::os::unix::net::UnixDatagram::bind(&theirs).expect("bound");
+    client.set_read_timeout(Some(Duration::from_secs(20))).expect("an option");
+    let nameless = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    nameless.send_to(b"who am I?", &ours).expect("sent");
+    client.send_to(b"hello", &ours).expect("sent");
+    let mut got = [0; 16];
+    let count = client.recv(&mut got).expect("answered");
+    assert_eq!(&got[..count], b"hello");
+    let _ = std::fs::remove_file(&theirs);
+    drop(server);
+    assert!(!ours.exists());
+}
+
+#[test]
+fn an_ipv6_wildcard_takes_ipv4_too() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("no IPv6 on this machine: nothing to show");
+        return;
+    }
+    let server = Server::start(Limits::default(), |reactor| {
+        let anywhere = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+        reactor.listen(anywhere, echo).expect("a port is free")
+    });
+    for host in ["127.0.0.1", "::1"] {
+        let address = SocketAddr::new(host.parse().expect("an address"), server.address.port());
+        let mut client = TcpStream::connect(address).expect("listening");
+        client.write_all(b"hi").expect("open");
+        let mut got = [0; 2];
+        client.read_exact(&mut got).expect("answered");
+    }
+}
