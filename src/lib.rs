@@ -1,7 +1,101 @@
-//! `readyloop`: a single-threaded, readiness-based event loop.
+//! `readyloop` is a single-threaded, readiness-based event loop on mio, and the protocols that run
+//! on it: TCP, UDP, TLS and HTTP/1.1, each connection a state machine in a slab.
+//!
+//! This page is the tour. Ten minutes with it and you know where everything lives.
+//!
+//! # The idea in five sentences
+//!
+//! A **machine** ([`proto`]) is pure: bytes in, events out; answers in, bytes out; time is a
+//! parameter. A **session** ([`session`]) is a machine and the application's handler in one. A
+//! **connection** ([`connection`]) is optional TLS around a session, still pure: wire bytes in, wire
+//! bytes out, one deadline. A **driver** owns a socket and decides only *when to wait*: the reactor
+//! ([`reactor`]) waits in `epoll_wait` or `kevent`, the simulator ([`sim`]) waits in virtual time.
+//! So what is below the driver is tested without a socket, and the driver without a kernel.
+//!
+//! # The picture
+//!
+//! ```text
+//!            one thread, one loop
+//!  kernel ─────────────────────────────────────────────────────────── application
+//!
+//!            World::poll         Reactor::turn       Connection      Session
+//!          ┌─────────────┐     ┌──────────────┐    ┌────────────┐  ┌───────────────┐
+//!  events ─▶ edge.rs     ├────▶│ table: token ├───▶│ TLS?       ├─▶│ h1::Server    │
+//!          │ (mio)       │     │ → entry      │    │ carry      │  │ → Handler     │
+//!  socket ◀┤ read, write │◀────┤ drive()      │◀───┤ out        │◀─┤ encode → out  │
+//!          └─────────────┘     │ budget,      │    └────────────┘  └──────┬────────┘
+//!                              │ backlog,     │                           │ wishes (Op):
+//!  other threads ── Handle ───▶│ deadlines    │◀──────────────────────────┘ send, close,
+//!                              └──────────────┘                             offload
+//! ```
+//!
+//! # A server in twenty lines
+//!
+//! ```no_run
+//! use readyloop::session::http::{Answered, Http, Reply};
+//! use readyloop::{Head, Limits, Reactor};
+//! use std::net::SocketAddr;
+//!
+//! fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
+//!     match (request.method, request.path()) {
+//!         ("GET" | "HEAD", "/") => reply.text(200, "Hello, World!\n"),
+//!         ("GET" | "HEAD", _) => reply.text(404, "Not here.\n"),
+//!         _ => reply.send(405, &[("Allow", b"GET, HEAD")], b""),
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut reactor = Reactor::new(Limits::default())?;
+//!     reactor.listen(SocketAddr::from(([127, 0, 0, 1], 8080)), Http::new(answer))?;
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! A host that has a loop of its own calls [`Reactor::turn`] instead of [`Reactor::run`]; see the
+//! examples `tick`, `nested` and `worker`.
+//!
+//! # The journey of one request
+//!
+//! 1. [`Reactor::turn`] waits in the only place that blocks, `reactor/edge.rs`, and gets
+//!    (token, ready bits) pairs.
+//! 2. `reactor/table.rs` compares the token's index *and generation* with the entry: an event of a
+//!    socket that was closed a moment ago finds nobody.
+//! 3. `reactor/stream.rs` reads once into the loop's one buffer. A short read means that the socket
+//!    is empty, so there is no second read that would only say "would block".
+//! 4. [`Connection::feed`](connection::Connection::feed) passes plain bytes straight to the session;
+//!    TLS deciphers them in place first.
+//! 5. [`session::http`] pulls events out of [`proto::h1::Server`]. The head borrows the read buffer;
+//!    nothing is copied or allocated, and a head whose bytes equal the last one's is not even parsed.
+//! 6. The application's [`Handler`](session::http::Handler) answers; [`proto::h1::encode`] appends
+//!    head and body to the loop's one output buffer.
+//! 7. Back in `stream.rs`, one write. If the socket takes it all, the connection owns no buffer; if
+//!    not, the rest becomes its backlog, and write readiness is asked for, once.
+//! 8. The deadline for the next request is noted in the connection; the timer heap is touched only
+//!    when it would fire earlier than it is armed for.
+//!
+//! Two system calls per request, besides the wait that all ready connections share.
+//!
+//! # Rules that hold it together
+//!
+//! * A session writes only its own output. What it wants of others is an [`Op`](session::Op),
+//!   carried out after it has returned: nothing re-enters.
+//! * Ready bits are set by the poll and cleared in `stream.rs` alone.
+//! * Whatever stops while work is left must leave a reason to come back: the run queue, a write
+//!   event, a deadline or a message. [`sim`] hunts for violations, over thousands of seeds.
+//! * An error of one connection ends that connection. [`Reactor::turn`] fails only if the poll does.
+//! * Every wait has a deadline, every buffer a bound, every loop a budget: all of them in
+//!   [`Limits`].
+//!
+//! # Reading order
+//!
+//! [`limits`], [`token`] and [`time`] (five minutes), `reactor/stream.rs` (the heart), then
+//! [`session`] and [`connection`], then [`proto::h1`]; `tests/sim.rs` when you wonder why a line is
+//! there; `tests/layers.rs` for who may import whom.
 
 pub mod app;
 pub mod buf;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod connection;
 pub mod error;
 pub mod limits;
@@ -19,5 +113,7 @@ pub use reactor::{Handle, Reactor};
 pub use time::Moment;
 pub use token::Token;
 
-#[cfg(feature = "cli")]
-pub mod cli;
+/// The examples of README.md compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
