@@ -263,7 +263,8 @@ impl Connection {
     pub fn eof(&mut self, io: &mut Io<'_>) {
         match self.life {
             Life::Handshake => self.close(CloseMode::Abort, CloseReason::Truncated, io.env),
-            Life::Lingering => self.life = Life::Closed,
+            // What waits to be sent still goes out: the peer may have ended only its own direction.
+            Life::Lingering => self.life = Life::Flushing,
             Life::Open | Life::Paused if !self.ended => {
                 let clean = self.tls.is_none();
                 self.ended = true;
