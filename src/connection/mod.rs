@@ -432,7 +432,8 @@ impl Connection {
             CloseMode::Linger if self.ended => Life::Flushing,
             CloseMode::Linger => Life::Lingering,
         };
-        if self.ending.is_none() {
+        // What is aborted while it ends in peace loses bytes, and must not claim otherwise.
+        if self.ending.is_none() || mode == CloseMode::Abort {
             self.ending = Some(Box::new(Ending {
                 reason,
                 until: Moment::NEVER,
