@@ -418,7 +418,7 @@ fn bind(how: &Listen, kind: Type) -> io::Result<Socket> {
             socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(time))?;
         }
     }
-    if how.reuse_port {
+    if how.reuse_port && inet {
         socket.set_reuse_port(true)?;
     }
     if let Some(size) = how.send_buffer {
