@@ -115,7 +115,7 @@ fn head_is_get_without_the_body() {
             let get = visit.ask("GET", path);
             assert_eq!(get.strip_suffix(body(&get)), Some(&*head), "{path}");
         }
-        assert_eq!(field(&head, "Content-Length").is_some(), true, "{path}");
+        assert!(field(&head, "Content-Length").is_some(), "{path}");
     }
 }
 
