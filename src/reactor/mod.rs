@@ -1,6 +1,6 @@
 //! The reactor: one thread, one poll, every socket.
 //!
-//! A [`Reactor`] owns a table of entries and a [`World`](world::World) that reports readiness. Each
+//! A [`Reactor`] owns a table of entries and a [`World`] that reports readiness. Each
 //! [`turn`](Reactor::turn) goes through the same phases, written out in that function; `stream.rs`
 //! holds the rules of one socket, `accept.rs` and `udp.rs` those of listeners and datagram sockets.
 
