@@ -414,6 +414,7 @@ fn bind(how: &Listen, kind: Type) -> io::Result<Socket> {
     if inet && kind == Type::STREAM {
         // A restart must not wait for the last run's connections to be forgotten.
         socket.set_reuse_address(true)?;
+        limit_unsent(&socket);
         if let Some(time) = how.keep_alive {
             socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(time))?;
         }
@@ -436,6 +437,21 @@ fn bind(how: &Listen, kind: Type) -> io::Result<Socket> {
     }
     Ok(socket)
 }
+
+/// What a slow reader has not taken waits in our backlog, which is measured and bounded, rather than
+/// in megabytes of the kernel's, where nobody sees that he is slow. Connections inherit it from
+/// their listener; large enough that a fast reader never waits for us.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(socket: &Socket) {
+    const UNSENT: u32 = 128 * 1024;
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
+        log::debug!("TCP_NOTSENT_LOWAT: {error}");
+    }
+}
+
+/// Other systems keep to their own bounds.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_unsent(_: &Socket) {}
 
 /// Removes a Unix socket's path if nobody listens behind it any more.
 fn remove_stale(path: &Path, kind: Type) -> Option<()> {
