@@ -19,15 +19,27 @@ pub enum Framing {
     Chunked,
 }
 
-/// Where in a body the reader is.
+/// Where in a body the reader is. Small: it lives in every idle connection's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    /// So many bytes are to come.
-    Length(u64),
-    /// A chunk-size line is to come.
+pub(super) struct Body {
+    step: Step,
+    /// Bytes of chunk extensions so far.
+    extensions: u32,
+    /// Bytes of data to come, of this chunk or of the whole length.
+    rest: u64,
+    /// Bytes of data that the chunks so far have announced.
+    announced: u64,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Data that ends the body.
+    Length,
+    /// A chunk-size line.
     Size,
-    /// So many bytes of a chunk are to come.
-    Chunk(u64),
+    /// Data of a chunk.
+    Chunk,
     /// The line end after a chunk.
     ChunkEnd,
     /// The trailer section, which ends with an empty line.
@@ -61,78 +73,85 @@ impl<'i> Trailers<'i> {
     }
 }
 
-/// The sums that bound a chunked body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    /// Bytes of chunk extensions so far.
-    pub(super) extensions: u32,
-}
-
 impl Body {
+    #[inline]
     pub(super) fn new(framing: Framing) -> Self {
-        match framing {
-            Framing::None => Body::Done,
-            Framing::Length(length) => Body::Length(length),
-            Framing::Chunked => Body::Size,
-        }
+        let (step, rest) = match framing {
+            Framing::None | Framing::Length(0) => (Step::Done, 0),
+            Framing::Length(length) => (Step::Length, length),
+            Framing::Chunked => (Step::Size, 0),
+        };
+        Body { step, extensions: 0, rest, announced: 0 }
     }
 
-    /// The next piece, or `None` if more bytes are needed. `taken` counts the bytes of data.
+    /// The next piece, or `None` if more bytes are needed.
     pub(super) fn next<'i>(
         &mut self,
         input: &mut &'i [u8],
         limits: &Limits,
-        sums: &mut Sums,
-        taken: &mut u64,
     ) -> Result<Option<Piece<'i>>, Refusal> {
         loop {
-            match *self {
-                Body::Length(0) | Body::Done => {
-                    *self = Body::Done;
-                    return Ok(Some(Piece::End));
-                }
-                Body::Length(rest) => {
-                    let Some((data, rest)) = take(input, rest) else { return Ok(None) };
-                    *self = Body::Length(rest);
-                    return Ok(Some(Piece::Data(data)));
-                }
-                Body::Size => {
+            match self.step {
+                Step::Done => return Ok(Some(Piece::End)),
+                Step::Length => return Ok(self.data(input, Step::Done)),
+                Step::Chunk => return Ok(self.data(input, Step::ChunkEnd)),
+                Step::Size => {
                     let Some(line) =
                         take_line(input, limits.chunk_line, Refusal::ChunkLineTooLong)?
                     else {
                         return Ok(None);
                     };
-                    let size = chunk_size(line, sums, limits)?;
-                    let total = taken.checked_add(size).ok_or(Refusal::ChunkSize)?;
-                    if total > limits.body_bytes {
-                        return Err(Refusal::BodyTooLarge);
-                    }
-                    *self = if size == 0 { Body::Trailers } else { Body::Chunk(size) };
-                    *taken = total;
+                    self.size(line, limits)?;
                 }
-                Body::Chunk(rest) => {
-                    let Some((data, rest)) = take(input, rest) else { return Ok(None) };
-                    *self = if rest == 0 { Body::ChunkEnd } else { Body::Chunk(rest) };
-                    return Ok(Some(Piece::Data(data)));
-                }
-                Body::ChunkEnd => match **input {
-                    [] => return Ok(None),
-                    [b'\r'] => return Ok(None),
+                Step::ChunkEnd => match **input {
+                    [] | [b'\r'] => return Ok(None),
                     [b'\r', b'\n', ref rest @ ..] => {
                         *input = rest;
-                        *self = Body::Size;
+                        self.step = Step::Size;
                     }
                     _ => return Err(Refusal::ChunkEnd),
                 },
-                Body::Trailers => {
+                Step::Trailers => {
                     let Some(section) = trailers(input, limits)? else { return Ok(None) };
-                    *self = Body::Done;
-                    if section.len() > 2 {
+                    self.step = Step::Done;
+                    if section != b"\r\n" {
                         return Ok(Some(Piece::Trailers(Trailers { section })));
                     }
                 }
             }
         }
+    }
+
+    /// What has come of the data; `then` follows its last byte.
+    fn data<'i>(&mut self, input: &mut &'i [u8], then: Step) -> Option<Piece<'i>> {
+        let (data, rest) = take(input, self.rest)?;
+        self.rest = rest;
+        if rest == 0 {
+            self.step = then;
+        }
+        Some(Piece::Data(data))
+    }
+
+    /// Takes note of a chunk-size line: `1*HEXDIG [ chunk-ext ]` (RFC 9112 §7.1).
+    fn size(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (digits, extensions) = line.split_at(digits);
+        let size = hexadecimal(digits).ok_or(Refusal::ChunkSize)?;
+        if !extensions.is_empty() {
+            check_extensions(extensions)?;
+            let length = u32::try_from(extensions.len()).unwrap_or(u32::MAX);
+            self.extensions = self.extensions.saturating_add(length);
+            if self.extensions as usize > limits.chunk_extensions {
+                return Err(Refusal::ChunkExtensionsTooLarge);
+            }
+        }
+        self.announced = self.announced.checked_add(size).ok_or(Refusal::BodyTooLarge)?;
+        if self.announced > limits.body_bytes {
+            return Err(Refusal::BodyTooLarge);
+        }
+        self.rest = size;
+        self.step = if size == 0 { Step::Trailers } else { Step::Chunk };
+        Ok(())
     }
 }
 
@@ -174,34 +193,24 @@ fn check_start(line: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// `1*HEXDIG [ chunk-ext ]` (RFC 9112 §7.1).
-fn chunk_size(line: &[u8], sums: &mut Sums, limits: &Limits) -> Result<u64, Refusal> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    if digits == 0 || digits > 16 {
-        return Err(Refusal::ChunkSize);
+/// One to sixteen digits, which fit.
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    if !(1..=16).contains(&digits.len()) {
+        return None;
     }
-    let size = line[..digits]
+    digits
         .iter()
-        .fold(0_u64, |size, &byte| size << 4 | u64::from((byte as char).to_digit(16).unwrap_or(0)));
-    let extensions = &line[digits..];
-    if !extensions.is_empty() {
-        check_extensions(extensions)?;
-        sums.extensions = sums.extensions.saturating_add(extensions.len() as u32);
-        if sums.extensions as usize > limits.chunk_extensions {
-            return Err(Refusal::ChunkExtensionsTooLarge);
-        }
-    }
-    Ok(size)
+        .try_fold(0, |size, &byte| Some(size << 4 | u64::from(char::from(byte).to_digit(16)?)))
 }
 
 /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )` (RFC 9112 §7.1.1).
 fn check_extensions(mut text: &[u8]) -> Result<(), Refusal> {
     const BAD: Refusal = Refusal::ChunkExtension;
     while !text.is_empty() {
-        text = text.trim_ascii_start().strip_prefix(b";").ok_or(BAD)?.trim_ascii_start();
-        text = skip_token(text).ok_or(BAD)?;
-        if let Some(value) = text.trim_ascii_start().strip_prefix(b"=") {
-            let value = value.trim_ascii_start();
+        let name = skip_blank(skip_blank(text).strip_prefix(b";").ok_or(BAD)?);
+        text = skip_token(name).ok_or(BAD)?;
+        if let Some(value) = skip_blank(text).strip_prefix(b"=") {
+            let value = skip_blank(value);
             text = match value.strip_prefix(b"\"") {
                 Some(quoted) => skip_quoted(quoted).ok_or(BAD)?,
                 None => skip_token(value).ok_or(BAD)?,
@@ -209,6 +218,13 @@ fn check_extensions(mut text: &[u8]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// `BWS`: spaces and tabs alone. To take any other white space for one, a CR above all, would be to
+/// see a line where the next reader sees two.
+fn skip_blank(text: &[u8]) -> &[u8] {
+    let length = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &text[length..]
 }
 
 fn skip_token(text: &[u8]) -> Option<&[u8]> {
@@ -229,6 +245,12 @@ fn skip_quoted(mut text: &[u8]) -> Option<&[u8]> {
 
 /// The trailer section: fields under the same rules as in a head, ended by an empty line.
 fn trailers<'i>(input: &mut &'i [u8], limits: &Limits) -> Result<Option<&'i [u8]>, Refusal> {
+    if let Some(rest) = input.strip_prefix(b"\r\n") {
+        // Nearly always there are none.
+        let section = &input[..2];
+        *input = rest;
+        return Ok(Some(section));
+    }
     let mut length = 0;
     loop {
         let Some(at) = memchr(b'\n', &input[length..]) else {
@@ -263,18 +285,26 @@ fn trailers<'i>(input: &mut &'i [u8], limits: &Limits) -> Result<Option<&'i [u8]
     Ok(Some(section))
 }
 
-/// Fields that decide on framing, routing or authentication (RFC 9110 §6.5.1).
+/// Fields that decide on framing, routing, authentication or how the content is read: too late in a
+/// trailer (RFC 9110 §6.5.1).
 fn is_forbidden(name: &str) -> bool {
-    const FORBIDDEN: [&str; 9] = [
-        "transfer-encoding",
-        "content-length",
-        "host",
-        "connection",
-        "trailer",
-        "te",
+    const FORBIDDEN: [&str; 16] = [
         "authorization",
+        "connection",
         "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
         "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
     ];
     FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::Refusal;
-use super::body::{Body, Piece, Sums, Trailers};
+use super::body::{Body, Piece, Trailers};
 use super::head::{self, Head, Memo};
 use crate::limits::Limits;
 
@@ -34,14 +34,12 @@ enum State {
 #[derive(Debug)]
 pub struct Server {
     state: State,
-    taken: u64,
-    sums: Sums,
 }
 
 impl Server {
     /// A machine before its first request.
     pub const fn new() -> Self {
-        Server { state: State::Head { seen: 0 }, taken: 0, sums: Sums { extensions: 0 } }
+        Server { state: State::Head { seen: 0 } }
     }
 
     /// The next event of `input`, which is advanced past what was used. `None`: more bytes are
@@ -66,11 +64,10 @@ impl Server {
                 };
                 *input = &input[length..];
                 self.state = State::Body(Body::new(head.framing));
-                (self.taken, self.sums) = (0, Sums::default());
                 Ok(Some(Event::Request(head)))
             }
             State::Body(body) => {
-                let piece = body.next(input, limits, &mut self.sums, &mut self.taken)?;
+                let piece = body.next(input, limits)?;
                 Ok(piece.map(|piece| match piece {
                     Piece::Data(data) => Event::Data(data),
                     Piece::Trailers(fields) => Event::Trailers(fields),
@@ -131,4 +128,4 @@ fn worth_parsing(input: &[u8], seen: &mut u32, limits: &Limits) -> bool {
 }
 
 // Every idle connection has one.
-const _: () = assert!(size_of::<Server>() <= 40);
+const _: () = assert!(size_of::<Server>() <= 24);
