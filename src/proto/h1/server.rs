@@ -49,12 +49,12 @@ impl Server {
     ///
     /// What was not used must be offered again, followed by whatever has come since.
     #[inline]
-    pub fn next_event<'i>(
+    pub fn next_event<'e, 'i: 'e>(
         &mut self,
         input: &mut &'i [u8],
-        memo: &mut Memo,
+        memo: &'e mut Memo,
         limits: &Limits,
-    ) -> Result<Option<Event<'i>>, Refusal> {
+    ) -> Result<Option<Event<'e>>, Refusal> {
         match &mut self.state {
             State::Head { seen: 0 } if input.is_empty() => Ok(None),
             State::Head { seen } => {
@@ -84,10 +84,11 @@ impl Server {
         }
     }
 
-    /// The reply is complete: the next request may begin. Does nothing before [`Event::End`].
+    /// The reply is complete: the next request may begin. Does nothing while the request is not.
+    /// After the head of a request without a body, the event of its end need not be asked for.
     #[inline]
     pub fn next(&mut self) {
-        if self.state == State::Replying {
+        if matches!(self.state, State::Replying | State::Body(Body::Done)) {
             self.state = State::Head { seen: 0 };
         }
     }
