@@ -172,6 +172,17 @@ impl Stream for EdgeStream {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socketed::Inet(stream) => {
+                let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
+                SockRef::from(&*stream).send_with_flags(bytes, flags)
+            }
+            Socketed::Unix(stream) => stream.write(bytes),
+        }
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Socketed::Inet(stream) => stream.shutdown(Shutdown::Write),
