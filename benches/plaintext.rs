@@ -29,8 +29,7 @@ mod bench {
     use super::support::report::Report;
     use super::support::role::{self, Server};
     use super::support::scenario::{self, Idle, Scenario};
-    use super::support::server::ANSWER;
-    use super::support::trial::{self, Effort};
+    use super::support::trial::{self, Answers, Effort, Figures};
     use super::support::{memory, secure, sys};
 
     const USAGE: &str = "\
@@ -43,6 +42,7 @@ usage: cargo bench --bench plaintext -- [options]
   --time MS         all slices of one server together (6400; quick 100)
   --slice MS        length of a slice (50 to 400, by connections)
   --no-calls        count no system calls
+  --before FILE     an earlier build of this bench: its server takes part as `before`
   --out FILE        the JSON file (bench/plaintext.json in the target directory)
   --help            this
 
@@ -74,8 +74,8 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         };
         match done {
             Ok(0) => ExitCode::SUCCESS,
-            Ok(errors) => {
-                eprintln!("plaintext: {errors} requests went wrong");
+            Ok(wrong) => {
+                eprintln!("plaintext: {wrong} times something went wrong");
                 ExitCode::FAILURE
             }
             Err(error) => {
@@ -107,8 +107,9 @@ READYLOOP_BENCH_QUICK=1 is --quick.
                 rounds: if quick { 1 } else { 32 },
                 slice: None,
                 cores: if let [a, b, ..] = cores[..] { Some((a, b)) } else { None },
-                answer: ANSWER.into(),
+                answers: Answers { keep: String::new(), fresh: String::new() },
                 calls: !has("--no-calls"),
+                before: None,
             },
             only: Vec::new(),
             servers: Vec::new(),
@@ -126,6 +127,7 @@ READYLOOP_BENCH_QUICK=1 is --quick.
                 }
                 "--time" => options.effort.time = millis(value()?)?,
                 "--slice" => options.effort.slice = Some(millis(value()?)?),
+                "--before" => options.effort.before = Some(value()?.into()),
                 "--out" => options.out = value()?.into(),
                 _ => return Err(format!("unknown option {word}")),
             }
@@ -163,11 +165,15 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         /// Those of `servers` that were asked for.
         fn choose(&self, servers: &[Server]) -> Vec<Server> {
             let asked = |server: &Server| servers.contains(server);
-            if self.servers.is_empty() {
+            let mut chosen: Vec<Server> = if self.servers.is_empty() {
                 servers.to_vec()
             } else {
                 self.servers.iter().copied().filter(asked).collect()
+            };
+            if self.effort.before.is_some() && chosen.contains(&Server::Ours) {
+                chosen.push(Server::Before);
             }
+            chosen
         }
     }
 
@@ -188,28 +194,56 @@ READYLOOP_BENCH_QUICK=1 is --quick.
         let slices: usize = slices.sum();
         let weights: usize = idles.iter().map(|(i, s)| s.len() * i.connections.len()).sum();
         let bar = progress(slices + weights);
+        let mut effort = options.effort.clone();
+        effort.answers = Answers::fetch(&effort)?;
         let mut report = Report::new(provider);
-        explain(&options.effort, provider);
+        let mut wrong = 0;
+        explain(&effort, provider);
         for (scenario, servers) in &trials {
             bar.set_message(scenario.name);
-            let figures = trial::run(scenario, servers, &options.effort, || bar.inc(1))?;
+            let figures = trial::run(scenario, servers, &effort, || bar.inc(1))?;
             bar.suspend(|| report.trial(scenario, &figures));
+            if effort.calls && scenario.counts() {
+                wrong += bar.suspend(|| miscounted(&figures));
+            }
         }
         for (idle, servers) in &idles {
             bar.set_message(idle.name);
             let mut weights = Vec::new();
             for &connections in idle.connections {
                 for &server in servers {
-                    weights.push(memory::weigh(server, idle.job, connections, &options.effort)?);
+                    weights.push(memory::weigh(server, idle, connections, &effort)?);
                     bar.inc(1);
                 }
             }
             bar.suspend(|| report.idle(idle, &weights));
         }
         bar.finish_and_clear();
-        report.write(&options.out, &options.effort)?;
+        report.write(&options.out, &effort)?;
         println!("\nwritten to {}", options.out.display());
-        Ok(report.errors)
+        Ok(report.errors + wrong)
+    }
+
+    /// One read and one write for each request are what everything else stands on, and they do not
+    /// depend on the machine: anything else fails the bench. Answers how often it did.
+    fn miscounted(figures: &[Figures]) -> u64 {
+        let ours = figures.iter().filter(|figures| figures.server == Server::Ours);
+        let mut wrong = 0;
+        for Figures { calls, .. } in ours {
+            match calls {
+                Ok(calls) if calls.is_one_read_and_one_write() => {}
+                Ok(_) => {
+                    println!("  FAILED: more, or less, than 1.00 reads and 1.00 writes a request");
+                    wrong += 1;
+                }
+                // On one's own machine strace may be missing; where changes are checked it must not.
+                Err(why) => {
+                    println!("  system calls were not checked: {why}");
+                    wrong += u64::from(std::env::var_os("CI").is_some());
+                }
+            }
+        }
+        wrong
     }
 
     fn explain(effort: &Effort, provider: &str) {

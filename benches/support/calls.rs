@@ -27,6 +27,13 @@ impl Calls {
         self.others.values().sum()
     }
 
+    /// True if there is nothing else but the shared wait, and what accepting and attaching cost.
+    pub(crate) fn is_one_read_and_one_write(&self) -> bool {
+        let each = |calls: u64| calls as f64 / self.requests as f64;
+        let one = |calls| (each(calls) - 1.0).abs() <= 0.01;
+        one(self.reads) && one(self.writes) && each(self.other()) <= 0.01
+    }
+
     fn add(&mut self, name: &str, calls: u64) {
         match name {
             "read" | "recvfrom" | "readv" | "recvmsg" => self.reads += calls,

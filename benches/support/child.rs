@@ -1,14 +1,17 @@
 //! The parent's side of its children. Each is ended when it is dropped, and no other process is.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::load::Plan;
+use super::load::{Kind, Plan};
 use super::role::{self, Job, Server};
+use super::trial::Effort;
 
 /// How long a child may take to answer beyond the time that it was told to work.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,9 +24,14 @@ struct Process {
 }
 
 impl Process {
-    fn start(core: Option<usize>, words: Vec<String>) -> io::Result<Process> {
+    fn start(
+        program: Option<&Path>,
+        core: Option<usize>,
+        words: Vec<String>,
+    ) -> io::Result<Process> {
         let core = core.map_or("-".to_string(), |core| core.to_string());
-        let mut child = Command::new(std::env::current_exe()?)
+        let program = program.map_or_else(std::env::current_exe, |path| Ok(path.to_path_buf()))?;
+        let mut child = Command::new(program)
             .args(["--role", &core])
             .args(words)
             .stdin(Stdio::piped())
@@ -60,18 +68,33 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Starts `server` to do `job` for requests like those of `kind`.
     pub(crate) fn start(
-        core: Option<usize>,
         server: Server,
         job: Job,
-        request: usize,
-        answer: &str,
+        kind: Kind,
+        effort: &Effort,
     ) -> io::Result<Served> {
-        let process = Process::start(core, role::server(server, job, request, answer))?;
+        let core = effort.cores.map(|(ours, _)| ours);
+        let program = effort.before.as_deref().filter(|_| server == Server::Before);
+        let request = kind.request().len().max(1);
+        let words = role::server(server, job, request, effort.answers.to(kind));
+        let process = Process::start(program, core, words)?;
         let line = process.line(PATIENCE)?;
         let port = line.strip_prefix("port ").and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| io::Error::other(format!("not a port: {line}")))?;
         Ok(Served { server, process, port })
+    }
+
+    /// One answer to the request of `kind`, on a connection of its own. The head and its body come
+    /// in one piece, as our server writes them.
+    pub(crate) fn answer(&self, kind: Kind) -> io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(kind.request())?;
+        let mut bytes = [0; 4096];
+        let n = stream.read(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes[..n]).into_owned())
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -128,7 +151,7 @@ pub(crate) struct Loaded(Process);
 impl Loaded {
     /// Starts it and opens its connections.
     pub(crate) fn start(core: Option<usize>, port: u16, plan: &Plan) -> io::Result<Loaded> {
-        let mut load = Loaded(Process::start(core, role::load(port, plan))?);
+        let mut load = Loaded(Process::start(None, core, role::load(port, plan))?);
         load.tell("open", Duration::ZERO)?;
         Ok(load)
     }

@@ -5,8 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use super::child::{Loaded, Served};
+use super::goal::Goal;
 use super::load::{Kind, Plan};
 use super::role::{Job, Server};
+use super::scenario::Idle;
 use super::trial::Effort;
 
 /// Bytes for each connection.
@@ -18,19 +20,21 @@ pub(crate) struct Weight {
     /// After it was answered once and is idle again.
     pub(crate) after: f64,
     pub(crate) errors: u64,
+    /// What it must not weigh more than, once served.
+    pub(crate) goal: Option<Goal>,
 }
 
 /// Weighs `connections` of them on a fresh server.
 pub(crate) fn weigh(
     server: Server,
-    job: Job,
+    idle: &Idle,
     connections: usize,
     effort: &Effort,
 ) -> io::Result<Weight> {
+    let job = idle.job;
     let plan = |connections| Plan { kind: Kind::Keep, connections, depth: 1, tls: job == Job::Tls };
-    let (ours, loads) = effort.cores.unzip();
-    let request = Kind::Keep.request().len();
-    let served = Served::start(ours, server, job, request, &effort.answer)?;
+    let loads = effort.cores.map(|(_, loads)| loads);
+    let served = Served::start(server, job, Kind::Keep, effort)?;
     // What the loop itself touches at its first connection does not belong to the others.
     Loaded::start(loads, served.port, &plan(1))?.run(Duration::ZERO)?;
     served.settle()?;
@@ -50,5 +54,6 @@ pub(crate) fn weigh(
         before: each(silent),
         after: each(served_once),
         errors: tally.errors + missing,
+        goal: Goal::of(server, idle.goal, each(served_once)),
     })
 }

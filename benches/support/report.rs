@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::calls::Calls;
+use super::goal::{self, Goal};
 use super::memory::Weight;
 use super::scenario::{Idle, Scenario};
 use super::stat::Median;
@@ -32,10 +33,11 @@ impl Report {
         let slices = figures[0].slices.len();
         println!("\n{}: {} ({slices} slices each)", scenario.name, scenario.about);
         println!(
-            "  {:<10} {:>9} {:>26} {:>10} {:>5}   calls: {:>5} {:>6} {:>5} {:>6}  errors",
+            "  {:<10} {:>9} {:>26} {:>14} {:>10} {:>5}   calls: {:>5} {:>6} {:>5} {:>6}  errors",
             "server",
             "CPU µs",
             format!("× {yardstick} [95 %]"),
+            "goal",
             format!("{}s/s", scenario.unit),
             "busy",
             "read",
@@ -45,10 +47,11 @@ impl Report {
         );
         for f in figures {
             println!(
-                "  {:<10} {:>9.3} {:>26} {:>10.0} {:>4.0}%   {}  {}",
+                "  {:<10} {:>9.3} {:>26} {:>14} {:>10.0} {:>4.0}%   {}  {}",
                 f.server.name(),
                 f.cost.value,
                 interval(f.ratio),
+                goal::text(f.goal),
                 f.rate,
                 f.busy * 100.0,
                 calls(&f.calls),
@@ -75,16 +78,17 @@ impl Report {
     pub(crate) fn idle(&mut self, idle: &Idle, weights: &[Weight]) {
         println!("\n{}: {}", idle.name, idle.about);
         println!(
-            "  {:<10} {:>11} {:>18} {:>18}  errors",
-            "server", "connections", "silent, B each", "served once, B each"
+            "  {:<10} {:>11} {:>18} {:>18} {:>16}  errors",
+            "server", "connections", "silent, B each", "served once, B each", "goal"
         );
         for w in weights {
             println!(
-                "  {:<10} {:>11} {:>18.0} {:>18.0}  {}",
+                "  {:<10} {:>11} {:>18.0} {:>18.0} {:>16}  {}",
                 w.server.name(),
                 w.connections,
                 w.before,
                 w.after,
+                goal::text(w.goal),
                 w.errors
             );
             self.errors += w.errors;
@@ -94,6 +98,7 @@ impl Report {
                 "connections": w.connections,
                 "bytes_silent": w.before,
                 "bytes_served_once": w.after,
+                "goal": w.goal.map(Goal::json),
                 "errors": w.errors,
             }));
         }
@@ -110,7 +115,7 @@ impl Report {
             "tls_provider": self.tls,
             "time_ms": effort.time.as_millis() as u64,
             "cores": effort.cores,
-            "answer": effort.answer,
+            "answer": effort.answers.keep,
             "trials": self.trials,
             "idle": self.weights,
         });
@@ -163,6 +168,7 @@ fn server(f: &Figures) -> Value {
         "name": f.server.name(),
         "cpu_us": median(f.cost),
         "ratio": median(f.ratio),
+        "goal": f.goal.map(Goal::json),
         "per_second": f.rate,
         "busy": f.busy,
         "errors": f.errors,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::load::{self, Plan};
 use super::server::Http;
-use super::{bare, raw, sys};
+use super::{bare, ours, raw, sys};
 
 /// What a server is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,22 @@ pub(crate) enum Server {
     Defer,
     /// Bare mio; with TLS, rustls on bare mio.
     Mio,
+    /// Our whole server.
+    Ours,
+    /// Our server as an earlier build of this bench has it.
+    Before,
 }
 
 const JOBS: [(&str, Job); 4] =
     [("http", Job::Http), ("close", Job::Close), ("echo", Job::Echo), ("tls", Job::Tls)];
 
-const SERVERS: [(&str, Server); 3] =
-    [("raw", Server::Raw), ("raw-defer", Server::Defer), ("mio", Server::Mio)];
+const SERVERS: [(&str, Server); 5] = [
+    ("raw", Server::Raw),
+    ("raw-defer", Server::Defer),
+    ("mio", Server::Mio),
+    ("ours", Server::Ours),
+    ("before", Server::Before),
+];
 
 impl Job {
     pub(crate) fn name(self) -> &'static str {
@@ -100,6 +109,8 @@ pub(crate) fn run(words: &[String]) -> io::Result<()> {
 
 /// The words that make a child a server.
 pub(crate) fn server(server: Server, job: Job, request: usize, answer: &str) -> Vec<String> {
+    // To the other build, its server is its own.
+    let server = if server == Server::Before { Server::Ours } else { server };
     let words = ["server", server.name(), job.name(), &request.to_string(), answer];
     words.map(String::from).to_vec()
 }
@@ -124,6 +135,7 @@ fn serve(server: Server, job: Job, request: usize, answer: &[u8]) -> io::Result<
         (Server::Mio, Job::Tls) => bare::tls(&how),
         (Server::Mio, Job::Echo) => bare::echo(),
         (Server::Mio, _) => bare::http(&how),
+        (Server::Ours | Server::Before, job) => ours::serve(job),
         (_, Job::Tls) => Err(io::Error::other("the raw loop speaks no TLS")),
         (_, Job::Echo) => raw::echo(),
         _ => raw::http(&how),

@@ -46,6 +46,13 @@ fn first() -> Result<Provider, Error> {
     Ok(provider)
 }
 
+/// The same as PEM text.
+pub(crate) fn certificate_pem() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()])
+        .expect("the name is valid and the key is made here");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 /// A self-signed ECDSA P-256 certificate and its key.
 pub(crate) fn certificate() -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()])

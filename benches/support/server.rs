@@ -8,11 +8,6 @@ use socket2::{Domain, Socket, Type};
 /// Bytes that every server reads at a time.
 pub(crate) const READ: usize = 64 * 1024;
 
-/// The answer of a yardstick that has nobody to imitate.
-pub(crate) const ANSWER: &str = "HTTP/1.1 200 OK\r\nServer: yardstick\r\n\
-    Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\
-    Content-Length: 13\r\n\r\nHello, World!";
-
 /// How a yardstick answers HTTP without looking at it.
 #[derive(Clone, Default)]
 pub(crate) struct Http {

@@ -5,13 +5,37 @@
 //! which are compared saw the same speed of the machine; the figure is the median of their ratios.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::calls::{self, Calls};
 use super::child::{Loaded, Served, Tally};
-use super::role::Server;
+use super::goal::Goal;
+use super::load::Kind;
+use super::role::{Job, Server};
 use super::scenario::Scenario;
 use super::stat::{self, Median};
+
+/// What the yardsticks answer: what our server does, so that all send the same bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    /// On a kept connection.
+    pub(crate) keep: String,
+    /// On one that closes.
+    pub(crate) fresh: String,
+}
+
+impl Answers {
+    pub(crate) fn to(&self, kind: Kind) -> &str {
+        if kind == Kind::Fresh { &self.fresh } else { &self.keep }
+    }
+
+    /// Asks our server.
+    pub(crate) fn fetch(effort: &Effort) -> io::Result<Answers> {
+        let served = Served::start(Server::Ours, Job::Http, Kind::Keep, effort)?;
+        Ok(Answers { keep: served.answer(Kind::Keep)?, fresh: served.answer(Kind::Fresh)? })
+    }
+}
 
 /// How long and where to measure.
 #[derive(Clone, Debug)]
@@ -24,10 +48,12 @@ pub(crate) struct Effort {
     pub(crate) slice: Option<Duration>,
     /// Processors of the servers and of the loads.
     pub(crate) cores: Option<(usize, usize)>,
-    /// The answer of the yardsticks.
-    pub(crate) answer: String,
+    /// The answers of the yardsticks.
+    pub(crate) answers: Answers,
     /// Count system calls too.
     pub(crate) calls: bool,
+    /// An earlier build of this bench, whose server takes part.
+    pub(crate) before: Option<PathBuf>,
 }
 
 impl Effort {
@@ -78,6 +104,8 @@ pub(crate) struct Figures {
     pub(crate) errors: u64,
     /// System calls, or why there are none.
     pub(crate) calls: Result<Calls, String>,
+    /// What the ratio must not exceed.
+    pub(crate) goal: Option<Goal>,
 }
 
 struct Contender {
@@ -128,27 +156,33 @@ pub(crate) fn run(
             false => Err("not asked for".into()),
         });
     }
-    Ok(figures(contenders, counted))
+    Ok(figures(scenario, contenders, counted))
 }
 
 fn start(scenario: &Scenario, server: Server, effort: &Effort) -> io::Result<Contender> {
-    let request = scenario.plan.kind.request().len().max(1);
-    let (ours, loads) = effort.cores.unzip();
-    let served = Served::start(ours, server, scenario.job, request, &effort.answer)?;
+    let loads = effort.cores.map(|(_, loads)| loads);
+    let served = Served::start(server, scenario.job, scenario.plan.kind, effort)?;
     let loaded = Loaded::start(loads, served.port, &scenario.plan)?;
     Ok(Contender { served, loaded, slices: Vec::new(), errors: 0 })
 }
 
-fn figures(contenders: Vec<Contender>, counted: Vec<Result<Calls, String>>) -> Vec<Figures> {
+fn figures(
+    scenario: &Scenario,
+    contenders: Vec<Contender>,
+    counted: Vec<Result<Calls, String>>,
+) -> Vec<Figures> {
     let yardstick: Vec<f64> = contenders[0].slices.iter().map(Slice::cost).collect();
     let each = contenders.into_iter().zip(counted);
     each.map(|(contender, calls)| {
         let slices = contender.slices;
         let pairs = slices.iter().zip(&yardstick);
+        let server = contender.served.server;
+        let ratio = stat::median(pairs.map(|(slice, yardstick)| slice.cost() / yardstick));
         Figures {
-            server: contender.served.server,
+            server,
             cost: stat::median(slices.iter().map(Slice::cost)),
-            ratio: stat::median(pairs.map(|(slice, yardstick)| slice.cost() / yardstick)),
+            ratio,
+            goal: Goal::of(server, scenario.goal, ratio.value),
             rate: stat::median(slices.iter().map(Slice::rate)).value,
             busy: stat::median(slices.iter().map(Slice::busy)).value,
             errors: contender.errors,

@@ -174,9 +174,7 @@ fn read<W: World>(
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
         }
-        if entry.connection.wants_drain()
-            && let over @ Some(_) = produce(entry, token, core, budget)
-        {
+        if let over @ Some(_) = produce(entry, token, core, budget) {
             return over;
         }
     }
@@ -237,8 +235,23 @@ fn stalled<W: World>(entry: &mut StreamEntry<W::Stream>, token: Token, core: &mu
     is
 }
 
-/// Lets the session produce more while the socket takes it.
+/// Lets the session produce more, if it asked to.
+#[inline]
 fn produce<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    budget: &mut u32,
+) -> Option<CloseReason> {
+    if !entry.connection.wants_drain() {
+        return None;
+    }
+    produce_more(entry, token, core, budget)
+}
+
+/// Has it produce while the socket takes it.
+#[inline(never)]
+fn produce_more<W: World>(
     entry: &mut StreamEntry<W::Stream>,
     token: Token,
     core: &mut Core<W>,
@@ -272,7 +285,11 @@ fn write_through<W: World>(
     let mut taken = 0;
     let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
     if first && entry.ready.has(Ready::WRITABLE) {
-        match entry.socket.write(&core.out, &[]) {
+        let result = match entry.connection.life() {
+            Life::Flushing | Life::Lingering => entry.socket.write_last(&core.out),
+            _ => entry.socket.write(&core.out, &[]),
+        };
+        match result {
             Ok(count) => {
                 core.fact(Fact::Wrote { token, bytes: count });
                 taken = count;

@@ -137,6 +137,12 @@ pub trait Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
     /// Writes the two slices in this order, as far as they are taken.
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
+    /// Writes our last bytes: as soon as they are taken our direction ends, so the system may wait
+    /// for that and send both in one packet.
+    #[inline]
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes, &[])
+    }
     /// Ends our direction.
     fn shutdown_write(&mut self) -> io::Result<()>;
     /// Takes the pending error of the socket, if there is one.

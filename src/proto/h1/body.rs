@@ -74,6 +74,12 @@ impl<'i> Trailers<'i> {
 }
 
 impl Body {
+    /// True if nothing more comes: at once, where there is no body.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.step == Step::Done
+    }
+
     #[inline]
     pub(super) fn new(framing: Framing) -> Self {
         let (step, rest) = match framing {

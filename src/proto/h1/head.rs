@@ -1,11 +1,11 @@
 //! The head of a request: httparse for the grammar, and the rules that it leaves to its caller.
 //!
-//! Called by the server machine with everything received since the head's first byte. Nothing is
-//! copied: a [`Head`] borrows the input.
+//! Called by the server machine with everything received since the head's first byte.
 //!
 //! A client that keeps its connection mostly repeats its heads byte for byte, and so do the many
 //! clients of one kind. [`Memo`] remembers the last head that was parsed and what was understood
-//! of it; equal bytes have equal meaning, and comparing them costs a twentieth of parsing them.
+//! of it; equal bytes have equal meaning, and comparing them costs a twentieth of parsing them. A
+//! [`Head`] borrows its text from there and its fields from the input.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -99,8 +99,7 @@ impl<'i> Iterator for Headers<'i> {
 /// What is understood of a head's bytes, in positions, so that it holds for equal bytes elsewhere.
 #[derive(Clone, Debug)]
 struct Summary {
-    /// The method, if it is one of the common ones, and its length.
-    known_method: Option<&'static str>,
+    /// Where method and target are in the request line.
     method: usize,
     target: Range<usize>,
     /// Where the path begins in the target, and its length.
@@ -113,35 +112,6 @@ struct Summary {
     expect_continue: bool,
     upgrade: bool,
 }
-
-impl Summary {
-    #[inline]
-    fn head<'i>(&self, bytes: &'i [u8]) -> Option<Head<'i>> {
-        let method = match self.known_method {
-            Some(known) => known,
-            None => {
-                let end = self.target.start - 1;
-                str::from_utf8(bytes.get(end - self.method..end)?).ok()?
-            }
-        };
-        let target = str::from_utf8(bytes.get(self.target.clone())?).ok()?;
-        Some(Head {
-            method,
-            target,
-            origin: target.get(self.origin..)?,
-            path: self.path,
-            version: self.version,
-            framing: self.framing,
-            keep_alive: self.keep_alive,
-            expect_continue: self.expect_continue,
-            upgrade: self.upgrade,
-            fields: bytes.get(self.fields.clone())?,
-        })
-    }
-}
-
-/// Methods that need not be looked up in the bytes again (RFC 9110 §9).
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT"];
 
 /// What of a target follows the authority, if it names one.
 fn origin(target: &str) -> &str {
@@ -156,65 +126,88 @@ fn origin(target: &str) -> &str {
 
 /// The last head that was parsed, for all connections of a loop (and of one set of limits).
 #[derive(Debug, Default)]
-pub struct Memo {
+pub struct Memo(Option<Box<Known>>);
+
+#[derive(Debug)]
+struct Known {
     bytes: Vec<u8>,
-    summary: Option<Summary>,
+    /// The request line once more, as text: heads borrow method and target from it, so that those
+    /// of equal bytes need not be checked again.
+    line: String,
+    summary: Summary,
 }
 
 impl Memo {
-    /// The longest head that is remembered.
-    const LONGEST: usize = 1024;
-
     /// A memo of nothing.
     pub fn new() -> Self {
         Memo::default()
     }
 
+    /// True if `input` begins with the head remembered.
     #[inline]
-    fn recall<'i>(&self, input: &'i [u8]) -> Option<(Head<'i>, usize)> {
-        let bytes = input.get(..self.bytes.len())?;
-        let summary = self.summary.as_ref()?;
-        if bytes != self.bytes {
-            return None;
-        }
-        Some((summary.head(bytes)?, bytes.len()))
+    fn knows(&self, input: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|known| input.starts_with(&known.bytes))
     }
 
-    fn remember(&mut self, bytes: &[u8], summary: Summary) {
-        if bytes.len() <= Memo::LONGEST {
-            self.bytes.clear();
-            self.bytes.extend_from_slice(bytes);
-            self.summary = Some(summary);
+    /// The head remembered, with the fields of `input`, which begins with the same bytes.
+    #[inline]
+    fn head<'e>(&'e self, input: &'e [u8]) -> Option<(Head<'e>, usize)> {
+        let Known { bytes, line, summary } = &**self.0.as_ref()?;
+        let target = line.get(summary.target.clone())?;
+        let head = Head {
+            method: line.get(..summary.method)?,
+            target,
+            origin: target.get(summary.origin..)?,
+            path: summary.path,
+            version: summary.version,
+            framing: summary.framing,
+            keep_alive: summary.keep_alive,
+            expect_continue: summary.expect_continue,
+            upgrade: summary.upgrade,
+            fields: input.get(summary.fields.clone())?,
+        };
+        Some((head, bytes.len()))
+    }
+
+    fn remember(&mut self, bytes: &[u8], line: &str, summary: Summary) {
+        match &mut self.0 {
+            Some(known) => {
+                known.bytes.clear();
+                known.bytes.extend_from_slice(bytes);
+                known.line.clear();
+                known.line.push_str(line);
+                known.summary = summary;
+            }
+            none => {
+                *none = Some(Box::new(Known { bytes: bytes.into(), line: line.into(), summary }));
+            }
         }
     }
 }
 
 /// The head at the front of `input`, and its length. `None`: more is needed.
 #[inline]
-pub(super) fn read<'i>(
-    input: &'i [u8],
-    memo: &mut Memo,
+pub(super) fn read<'e>(
+    input: &'e [u8],
+    memo: &'e mut Memo,
     limits: &Limits,
-) -> Result<Option<(Head<'i>, usize)>, Refusal> {
-    if let known @ Some(_) = memo.recall(input) {
-        return Ok(known);
+) -> Result<Option<(Head<'e>, usize)>, Refusal> {
+    if !memo.knows(input) && !parse(input, memo, limits)? {
+        return Ok(None);
     }
-    let Some((summary, length)) = parse(input, limits)? else { return Ok(None) };
-    let head = summary.head(input).ok_or(Refusal::RequestLine)?;
-    memo.remember(&input[..length], summary);
-    Ok(Some((head, length)))
+    memo.head(input).ok_or(Refusal::RequestLine).map(Some)
 }
 
-/// Parses a head that is complete in `input`.
+/// Parses the head at the front of `input` and remembers it. False: more is needed.
 #[inline(never)]
-fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Summary, usize)>, Refusal> {
+fn parse(input: &[u8], memo: &mut Memo, limits: &Limits) -> Result<bool, Refusal> {
     // Left uninitialised: filling four kilobytes with empty fields would cost more than parsing.
     let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let slots = &mut slots[..limits.headers.min(MAX_HEADERS)];
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(input, slots) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return partial(too_long(input, limits)),
+        Ok(httparse::Status::Partial) => return still_short(input, limits).map(|()| false),
         Err(error) => return Err(malformed(error, input)),
     };
     let (Some(method), Some(target), Some(version)) =
@@ -234,11 +227,11 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Summary, usize)>, Refu
     }
     let version = if version == 1 { Version::Http11 } else { Version::Http10 };
     let before = input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
-    let target_starts = before + method.len() + 1;
     let line_ends = before + memchr(b'\n', &input[before..length]).map_or(0, |at| at + 1);
+    let line = str::from_utf8(&input[before..line_ends]).map_err(|_| Refusal::RequestLine)?;
+    let target_starts = method.len() + 1;
     let origin = origin(target);
     let summary = Summary {
-        known_method: METHODS.iter().find(|known| **known == method).copied(),
         method: method.len(),
         origin: target.len() - origin.len(),
         path: memchr(b'?', origin.as_bytes()).unwrap_or(origin.len()),
@@ -250,24 +243,21 @@ fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Summary, usize)>, Refu
         expect_continue: false,
         upgrade: false,
     };
-    understand(summary, request.headers, limits).map(|summary| Some((summary, length)))
+    let summary = understand(summary, request.headers, limits)?;
+    memo.remember(&input[..length], line, summary);
+    Ok(true)
 }
 
-/// Not an error: a head that has not arrived yet. `Refusal::Truncated` stands for it on the way.
-fn partial<T>(refusal: Refusal) -> Result<Option<T>, Refusal> {
-    if refusal == Refusal::Truncated { Ok(None) } else { Err(refusal) }
-}
-
-/// A head that is still incomplete and already too long.
+/// Refuses a head that is still incomplete and already too long.
 #[cold]
-fn too_long(input: &[u8], limits: &Limits) -> Refusal {
+fn still_short(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
     let line = memchr(b'\n', input).unwrap_or(input.len());
     if line > limits.request_line {
-        Refusal::RequestLineTooLong
+        Err(Refusal::RequestLineTooLong)
     } else if input.len() >= limits.head_bytes {
-        Refusal::HeadTooLarge
+        Err(Refusal::HeadTooLarge)
     } else {
-        Refusal::Truncated
+        Ok(())
     }
 }
 

@@ -47,12 +47,12 @@ impl Server {
     ///
     /// What was not used must be offered again, followed by whatever has come since.
     #[inline]
-    pub fn next_event<'i>(
+    pub fn next_event<'e, 'i: 'e>(
         &mut self,
         input: &mut &'i [u8],
-        memo: &mut Memo,
+        memo: &'e mut Memo,
         limits: &Limits,
-    ) -> Result<Option<Event<'i>>, Refusal> {
+    ) -> Result<Option<Event<'e>>, Refusal> {
         match &mut self.state {
             State::Head { seen: 0 } if input.is_empty() => Ok(None),
             State::Head { seen } => {
@@ -81,10 +81,16 @@ impl Server {
         }
     }
 
-    /// The reply is complete: the next request may begin. Does nothing before [`Event::End`].
+    /// The reply is complete: the next request may begin. Does nothing while the request is not.
+    /// After the head of a request without a body, the event of its end need not be asked for.
     #[inline]
     pub fn next(&mut self) {
-        if self.state == State::Replying {
+        let over = match self.state {
+            State::Replying => true,
+            State::Body(body) => body.is_done(),
+            State::Head { .. } => false,
+        };
+        if over {
             self.state = State::Head { seen: 0 };
         }
     }

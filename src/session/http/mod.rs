@@ -14,10 +14,8 @@ mod reply;
 use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
-use crate::proto::h1::{Event, Head, Refusal, Server, encode};
-use crate::session::{
-    CloseMode, ConnInfo, Cx, Env, Flow, Message, OffloadFailed, Service, Session,
-};
+use crate::proto::h1::{Event, Head, Memo, Refusal, Server, encode};
+use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
 use crate::time::Moment;
 
 use exchange::Active;
@@ -90,27 +88,11 @@ impl<H: Handler> Session for HttpSession<H> {
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
-        loop {
-            if cx.room() == 0 {
-                cx.want_drain();
-                return Flow::Continue;
-            }
-            let Env { memo, limits, .. } = cx.env();
-            let event = match self.machine.next_event(input, memo, limits) {
-                Ok(Some(event)) => event,
-                Ok(None) => return self.wait(cx),
-                Err(refusal) => return self.refuse(refusal, cx),
-            };
-            let flow = match event {
-                Event::Request(head) => self.request(&head, !input.is_empty(), cx),
-                Event::Data(data) => self.body(data, cx),
-                Event::Trailers(_) => None,
-                Event::End => self.end(cx),
-            };
-            if let Some(flow) = flow {
-                return flow;
-            }
-        }
+        // Heads borrow from the memo while the handler uses the rest of the environment.
+        let mut memo = std::mem::take(&mut cx.env().memo);
+        let flow = self.take(input, &mut memo, cx);
+        cx.env().memo = memo;
+        flow
     }
 
     fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
@@ -196,13 +178,40 @@ impl<H: Handler> Session for HttpSession<H> {
 
 impl<H: Handler> HttpSession<H> {
     #[inline]
+    fn take(&mut self, input: &mut &[u8], memo: &mut Memo, cx: &mut Cx<'_>) -> Flow {
+        loop {
+            if cx.room() == 0 {
+                cx.want_drain();
+                return Flow::Continue;
+            }
+            let event = match self.machine.next_event(input, memo, cx.limits()) {
+                Ok(Some(event)) => event,
+                Ok(None) => return self.wait(cx),
+                Err(refusal) => return self.refuse(refusal, cx),
+            };
+            let flow = match event {
+                Event::Request(head) => self.request(&head, !input.is_empty(), cx),
+                Event::Data(data) => self.body(data, cx),
+                Event::Trailers(_) => None,
+                Event::End => self.end(cx),
+            };
+            if let Some(flow) = flow {
+                return flow;
+            }
+        }
+    }
+
+    #[inline]
     fn request(&mut self, head: &Head<'_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
         self.seq = self.seq.wrapping_add(1);
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq);
         let Answered { next, terms } = self.handler.on_request(head, reply);
         match next {
-            Next::Sent if terms.keep_alive => None,
+            Next::Sent if terms.keep_alive => {
+                self.machine.next();
+                None
+            }
             Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
             Next::Later => self.begin(Active::new(terms, None), head.expect_continue, cx),

@@ -85,19 +85,22 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// Sends an answer that was made before: nothing is checked or formatted but the date.
     #[inline]
     pub fn prepared(self, answer: &Prepared) -> Answered {
-        if self.terms.version == Version::Http10 || !self.terms.keep_alive || !self.terms.skippable
-        {
-            return self.send(answer.status, &answer.headers(), &answer.whole[answer.head..]);
-        }
+        let mut terms = self.terms;
+        terms.keep_alive &= terms.skippable;
+        let form = match (terms.keep_alive, terms.version) {
+            (true, Version::Http11) => &answer.keep,
+            (true, Version::Http10) => &answer.keep_10,
+            (false, _) => &answer.close,
+        };
         let (out, env) = self.cx.split();
         env.counters.responses[class(answer.status)] += 1;
         let date = out.len() + answer.date;
-        let length = if self.terms.head_only { answer.head } else { answer.whole.len() };
-        out.extend_from_slice(&answer.whole[..length]);
+        let length = if terms.head_only { form.head } else { form.whole.len() };
+        out.extend_from_slice(&form.whole[..length]);
         if let Some(place) = out.get_mut(date..date + 29) {
             place.copy_from_slice(env.date.as_bytes());
         }
-        Answered { next: Next::Sent, terms: self.terms }
+        Answered { next: Next::Sent, terms }
     }
 
     /// Sends a short text.
@@ -169,13 +172,19 @@ impl<'a, 'c> Reply<'a, 'c> {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    /// Head and body as a connection that stays open gets them.
+    /// For a connection that stays open, for one of HTTP/1.0 that does, and for one that closes.
+    keep: Form,
+    keep_10: Form,
+    close: Form,
+    /// Where the date stands, in each of them.
+    date: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Form {
     whole: Vec<u8>,
     /// Where the head ends.
     head: usize,
-    /// Where the date stands.
-    date: usize,
 }
 
 impl Prepared {
@@ -183,30 +192,25 @@ impl Prepared {
     pub fn new(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Self, InvalidHeader> {
         // No field before the date can contain these bytes: the encoder writes it first.
         const MARK: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
-        let mut whole = Vec::new();
         let length = body_length(status, body.len() as u64);
-        encode::head(
-            &mut whole,
-            Version::Http11,
+        let form = |version, connection| {
+            let mut whole = Vec::new();
+            encode::head(&mut whole, version, status, MARK, headers, length, connection)?;
+            let head = whole.len();
+            if length != BodyLength::None {
+                whole.extend_from_slice(body);
+            }
+            Ok(Form { whole, head })
+        };
+        let keep = form(Version::Http11, Connection::KeepAlive)?;
+        let date = keep.whole.windows(MARK.len()).position(|window| window == MARK).unwrap_or(0);
+        Ok(Prepared {
             status,
-            MARK,
-            headers,
-            length,
-            Connection::KeepAlive,
-        )?;
-        let date = whole.windows(MARK.len()).position(|window| window == MARK).unwrap_or(0);
-        let head = whole.len();
-        if length != BodyLength::None {
-            whole.extend_from_slice(body);
-        }
-        let headers =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
-        Ok(Prepared { status, headers, whole, head, date })
-    }
-
-    #[cold]
-    fn headers(&self) -> Vec<(&str, &[u8])> {
-        self.headers.iter().map(|(name, value)| (&**name, &**value)).collect()
+            keep,
+            keep_10: form(Version::Http10, Connection::KeepAlive)?,
+            close: form(Version::Http11, Connection::Close)?,
+            date,
+        })
     }
 }
 
