@@ -197,6 +197,13 @@ impl Check {
         }
     }
 
+    /// Something asked for a drive, so that one that does nothing is no waste.
+    fn asked(&mut self, token: Token) {
+        if let Some(entry) = self.seen.get_mut(&token) {
+            entry.idle_drives = 0;
+        }
+    }
+
     /// Something other than I/O asked for a drive.
     pub(crate) fn excuse_drive(&mut self, token: Token) {
         self.seen(token).idle_drives = 0;
@@ -366,7 +373,10 @@ impl Check {
                 consider(since + limits.linger, *token, "the end of lingering");
             }
         }
-        if let Some((token, _)) = self.paused.iter().find(|(_, descriptors)| **descriptors) {
+        let live = self.seen.values().filter(|entry| entry.closed.is_none()).count();
+        if live < limits.connections
+            && let Some((token, _)) = self.paused.iter().find(|(_, descriptors)| **descriptors)
+        {
             consider(self.now + limits.accept_retry, *token, "its next try to accept");
         }
         first
@@ -401,8 +411,7 @@ impl Probe for Check {
                 if !self.batch.contains(&token) {
                     self.violate(token, "it got an event that was somebody else's");
                 }
-                self.seen(token).idle_drives = 0;
-                return;
+                return self.asked(token);
             }
             Fact::Accepted { token, from } => {
                 self.seen(token);
@@ -413,7 +422,7 @@ impl Probe for Check {
             }
             Fact::Read { token, bytes } => self.read(token, bytes),
             Fact::Wrote { token, bytes } => self.wrote(token, bytes),
-            Fact::Fired { token } => self.seen(token).idle_drives = 0,
+            Fact::Fired { token } => self.asked(token),
             Fact::Stalled { token, .. } => self.alive(token, "stalled"),
             Fact::Paused { token, descriptors } => {
                 self.paused.insert(token, descriptors);

@@ -153,7 +153,7 @@ impl World {
                 Some(Action::Peer(index)) => self.peers[index].act(index, &mut net),
                 Some(Action::Job(index)) => {
                     drop(net);
-                    if let Some((job, done)) = self.jobs[index].take() {
+                    if let Some((job, done)) = self.jobs.get_mut(index).and_then(Option::take) {
                         self.checks.borrow_mut().note(|| format!("world: job {index} is done"));
                         done(job());
                     }
