@@ -294,7 +294,9 @@ impl world::World for World {
     }
 
     fn unlisten(&mut self, listener: SimListener) {
-        self.net.borrow_mut().unlisten(listener.0);
+        let mut net = self.net.borrow_mut();
+        net.unlisten(listener.0);
+        self.checks.borrow_mut().paused.remove(&net.listeners[listener.0].token);
     }
 
     fn register(&mut self, stream: &mut SimStream, token: Token, writable: bool) -> io::Result<()> {

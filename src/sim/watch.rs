@@ -95,7 +95,7 @@ fn unserved(conn: &mut Conn, seen: &Seen, limits: &Limits, sleeps: bool) -> Vec<
     let listens = open && !seen.paused || seen.closing == Some(CloseMode::Linger);
     let mut found = Vec::new();
     let readable = level.has(Ready::READABLE) && announced(Ready::READABLE);
-    if readable && listens && !seen.ended && unsent <= limits.low_water {
+    if readable && listens && !seen.ended && !seen.wants_drain && unsent <= limits.low_water {
         let turns = local.unserved + 1;
         if sleeps {
             found.push("sleeps while it has something to read".into());
