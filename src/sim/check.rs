@@ -87,8 +87,8 @@ impl Seen {
 pub(crate) struct Excuses {
     pub(crate) draining_since: Option<Moment>,
     pub(crate) dropping: bool,
-    /// The clock has jumped: time limits may have passed without anybody's fault.
-    pub(crate) jumped: bool,
+    /// When the clock jumped last: time limits may have passed without anybody's fault.
+    pub(crate) jumped: Option<Moment>,
 }
 
 pub(crate) struct Check {
@@ -198,7 +198,7 @@ impl Check {
     }
 
     /// Something asked for a drive, so that one that does nothing is no waste.
-    fn asked(&mut self, token: Token) {
+    pub(crate) fn asked(&mut self, token: Token) {
         if let Some(entry) = self.seen.get_mut(&token) {
             entry.idle_drives = 0;
         }
@@ -270,7 +270,9 @@ impl Check {
         let (high, low) = (self.limits.high_water, self.limits.low_water);
         let entry = self.seen(token);
         entry.read += bytes;
-        entry.last_read = Some(now);
+        if entry.closing.is_none() {
+            entry.last_read = Some(now);
+        }
         entry.reads_in_drive += 1;
         entry.idle_drives = 0;
         let (reads, unsent, ended) = (entry.reads_in_drive, entry.unsent(), entry.ended);
@@ -368,20 +370,15 @@ impl Check {
             if let Some(since) = entry.unsent_since {
                 // A peer that took its first bytes early in one window is measured in the next.
                 let last = entry.progress.last().map_or(since, |(at, _)| (*at).max(since));
-                // A window begins when the last one was looked at, which a kernel's tick may delay.
-                let windows = if self.excuses.jumped { 3 } else { 2 };
-                let slack = limits.progress * windows + Duration::from_millis(2 * u64::from(windows));
+                // A window begins when the last one was looked at, which a kernel's tick, or a
+                // leaping clock, may delay.
+                let last = last.max(self.excuses.jumped.unwrap_or(last));
+                let slack = limits.progress * 2 + Duration::from_millis(4);
                 consider(last + slack, *token, "the write limit");
             }
             if let Some(since) = entry.lingers_since {
                 consider(since + limits.linger, *token, "the end of lingering");
             }
-        }
-        let live = self.seen.values().filter(|entry| entry.closed.is_none()).count();
-        if live < limits.connections
-            && let Some((token, _)) = self.paused.iter().find(|(_, descriptors)| **descriptors)
-        {
-            consider(self.now + limits.accept_retry, *token, "its next try to accept");
         }
         first
     }

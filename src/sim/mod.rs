@@ -242,7 +242,7 @@ impl world::World for World {
             let leap = net.faults.rng().time(Duration::from_secs(40));
             net.now += leap;
             let mut check = self.checks.borrow_mut();
-            check.excuses.jumped = true;
+            check.excuses.jumped = Some(net.now);
             check.note(|| format!("world: the clock leaps by {leap:?}"));
         }
         let work = net.faults.rng().time(Duration::from_micros(20));

@@ -458,6 +458,7 @@ impl Net {
         let entry = &mut self.conns[conn];
         entry.inward.read(into, count);
         entry.local.read += count;
+        entry.local.unserved = 0;
         self.start_moving(conn, Way::In);
         Ok(count)
     }

@@ -384,6 +384,7 @@ impl Handler for Relay {
         if let Some(to) = partner {
             let mut check = self.checks.borrow_mut();
             check.seen(to).posted.extend_from_slice(bytes);
+            check.asked(to);
             drop(check);
             cx.send(to, Message::Bytes(bytes.into()));
         }

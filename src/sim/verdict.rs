@@ -18,7 +18,7 @@ impl World {
                 let Some(conn) = seen.conn.map(|index| &net.conns[index]) else { continue };
                 let peer = &self.peers[conn.peer];
                 let was_reset = conn.local.reset || conn.peer_closed;
-                let found = judge(peer, seen, was_reset, check.excuses.jumped);
+                let found = judge(peer, seen, was_reset, check.excuses.jumped.is_some());
                 wrong.extend(found.into_iter().map(|what| (Some(*token), what)));
                 if seen.read != conn.local.read || seen.wrote != conn.local.wrote {
                     wrong.push((Some(*token), "its facts and its socket disagree".into()));
@@ -71,7 +71,9 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
         found.push(format!("its peer got something else: {same} of {got} bytes are right, {owed} were owed"));
     }
     let complete = peer.got.len() == answer.len();
-    let whole = matches!(reason, CloseReason::PeerClosed | CloseReason::Finished);
+    // A thinker whose thought failed to be had ends as well.
+    let whole = reason == CloseReason::PeerClosed
+        || reason == CloseReason::Finished && peer.dialogue != Dialogue::Think;
     match peer.outcome {
         Some(Outcome::Ended) if whole && !complete => {
             let (got, owed) = (peer.got.len(), answer.len());

@@ -22,9 +22,11 @@ impl World {
         let mut wrong: Vec<(Option<Token>, String)> = Vec::new();
         self.watch_conns(sleeps, &mut wrong);
         if sleeps {
-            self.watch_listeners(&mut wrong);
+            let now = self.net.borrow().now;
+            let until = timeout.map_or(Moment::NEVER, |timeout| now + timeout);
+            self.watch_listeners(until, &mut wrong);
             self.watch_mailboxes(&mut wrong);
-            self.watch_time(timeout, &mut wrong);
+            self.watch_time(until, &mut wrong);
         }
         for (token, what) in wrong {
             self.checks.borrow_mut().violate(token, what);
@@ -47,21 +49,22 @@ impl World {
         }
     }
 
-    fn watch_listeners(&self, wrong: &mut Vec<(Option<Token>, String)>) {
-        let check = self.checks.borrow();
+    fn watch_listeners(&self, until: Moment, wrong: &mut Vec<(Option<Token>, String)>) {
+        let (check, net) = (self.checks.borrow(), self.net.borrow());
         let live = check.seen.values().filter(|seen| seen.closed.is_none()).count();
-        for listener in &self.net.borrow().listeners {
+        for listener in &net.listeners {
             if listener.closed || listener.queue.is_empty() || listener.edge || listener.owed {
                 continue;
             }
-            let excused = match check.paused.get(&listener.token) {
-                None => false,
-                Some(true) => true,
-                Some(false) => live >= check.limits.connections,
-            };
-            if !excused {
-                let waiting = listener.queue.len();
-                wrong.push((Some(listener.token), format!("sleeps while {waiting} wait to be accepted")));
+            let (token, waiting) = (Some(listener.token), listener.queue.len());
+            let paused = check.paused.contains_key(&listener.token);
+            if paused && live >= check.limits.connections {
+                continue;
+            }
+            if !paused {
+                wrong.push((token, format!("sleeps while {waiting} wait to be accepted")));
+            } else if until > net.now + check.limits.accept_retry {
+                wrong.push((token, format!("sleeps until {until:?}, {waiting} wait to be accepted")));
             }
         }
     }
@@ -75,9 +78,8 @@ impl World {
         }
     }
 
-    fn watch_time(&self, timeout: Option<Duration>, wrong: &mut Vec<(Option<Token>, String)>) {
+    fn watch_time(&self, until: Moment, wrong: &mut Vec<(Option<Token>, String)>) {
         let (check, now) = (self.checks.borrow(), self.net.borrow().now);
-        let until = timeout.map_or(Moment::NEVER, |timeout| now + timeout);
         if let Some((due, token, what)) = check.must_wake()
             && until > due.max(now)
         {
