@@ -163,6 +163,18 @@ impl World {
         }
     }
 
+    /// Lets everything happen that is still to happen.
+    fn come_to_rest(&mut self) {
+        loop {
+            self.run_due();
+            let mut net = self.net.borrow_mut();
+            if net.next_at().is_never() {
+                return;
+            }
+            net.now = net.next_at();
+        }
+    }
+
     /// Lets virtual time pass until something is ready or `until` has come.
     fn wait(&mut self, until: Moment) {
         loop {

@@ -434,6 +434,7 @@ impl Net {
     }
 
     pub(crate) fn read(&mut self, conn: usize, into: &mut [u8]) -> io::Result<usize> {
+        self.conns[conn].local.unserved = 0;
         if self.faults.strikes(Fault::Interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -458,7 +459,6 @@ impl Net {
         let entry = &mut self.conns[conn];
         entry.inward.read(into, count);
         entry.local.read += count;
-        entry.local.unserved = 0;
         self.start_moving(conn, Way::In);
         Ok(count)
     }

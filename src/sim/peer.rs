@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::http;
 use super::net::{Action, Buffers, Net};
 use super::rng::Rng;
-use super::service::{Dialogue, expected};
+use super::service::{Dialogue, owed};
 use crate::time::Moment;
 
 /// How a peer reads.
@@ -92,7 +92,10 @@ impl Peer {
     /// A peer with a will of its own.
     pub(crate) fn random(dialogue: Dialogue, listener: usize, calm: bool, rng: &mut Rng) -> Self {
         let mut rng = rng.fork();
-        let size = rng.pick(&[1, 20, 200, 2000, 6000]);
+        let buffers = Buffers { sizes: [(); 4].map(|()| rng.pick(&[1, 7, 64, 300, 1000, 4000])) };
+        // Through a narrow pipe much takes long and teaches little.
+        let narrow = buffers.sizes.iter().min().map_or(0, |size| size * 60);
+        let size = rng.pick(&[1, 20, 200, 2000, 6000]).min(narrow);
         let script = script(dialogue, size, &mut rng);
         let appetite = match rng.below(if calm { 6 } else { 10 }) {
             0..=5 => Appetite::Prompt,
@@ -112,8 +115,6 @@ impl Peer {
             Ending::Reset => starts + rng.time(Duration::from_millis(60)),
             _ => Moment::NEVER,
         };
-        let mut size = || rng.pick(&[1, 7, 64, 300, 1000, 4000]);
-        let buffers = Buffers { sizes: [size(), size(), size(), size()] };
         let pace = rng.pick(&[0, 0, 100, 2_000, 20_000]);
         Peer {
             dialogue,
@@ -240,7 +241,7 @@ impl Peer {
         match self.dialogue {
             Dialogue::Http => http::answered(&self.script[..self.sent], &self.got),
             Dialogue::Relay | Dialogue::Mail => true,
-            other => self.got.len() >= expected(other, &self.script[..self.sent]).len(),
+            other => self.got.len() >= owed(other, &self.script[..self.sent]),
         }
     }
 

@@ -242,7 +242,7 @@ impl Run {
         };
         drop(self.reactor);
         let mut world = World::after_the_loop(net, Rc::clone(&self.checks), peers);
-        world.wait(Moment::NEVER);
+        world.come_to_rest();
         world.judge();
         let got = world.peers.iter().map(|peer| peer.got.len()).sum();
         let time = world.net.borrow().now.since(Moment::START);

@@ -62,6 +62,19 @@ pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
     }
 }
 
+/// How long the answer to `sent` is, without making it.
+pub(crate) fn owed(dialogue: Dialogue, sent: &[u8]) -> usize {
+    match dialogue {
+        Dialogue::Echo => sent.len(),
+        Dialogue::Think => sent.len() / 8 * 8,
+        Dialogue::Produce => sent.first_chunk::<3>().map_or(0, |request| asked(*request)),
+        Dialogue::Refuse if sent.is_empty() => 0,
+        Dialogue::Refuse => REFUSAL.len(),
+        Dialogue::Greet => GREETING.len(),
+        Dialogue::Mail | Dialogue::Relay | Dialogue::Http => 0,
+    }
+}
+
 fn asked(bytes: [u8; 3]) -> usize {
     usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2])
 }
