@@ -240,8 +240,12 @@ impl Check {
                 let from = Moment::from_nanos(
                     now.as_nanos().saturating_sub(limits.progress.as_nanos() as u64),
                 );
-                let taken: usize =
-                    entry.progress.iter().filter(|(at, _)| *at > from).map(|(_, bytes)| bytes).sum();
+                let taken: usize = entry
+                    .progress
+                    .iter()
+                    .filter(|(at, _)| *at > from)
+                    .map(|(_, bytes)| bytes)
+                    .sum();
                 taken >= limits.progress_bytes as usize
                     || entry.unsent_since.is_none_or(|since| since > from)
             }
@@ -405,7 +409,9 @@ impl Probe for Check {
         self.counters.fact(fact);
         self.note(|| format!("{fact:?}"));
         match fact {
-            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Budget { .. } | Fact::Stale { .. } => return,
+            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Budget { .. } | Fact::Stale { .. } => {
+                return;
+            }
             Fact::Blocked { token, .. } => return self.alive(token, "blocked"),
             Fact::Driven { token } => return self.drove(token),
             Fact::Event { token, .. } => {

@@ -180,7 +180,8 @@ impl World {
         loop {
             self.run_due();
             let early = self.net.borrow_mut().faults.strikes(Fault::EarlyReturn);
-            if self.woken.0.swap(false, Ordering::AcqRel) || self.net.borrow().has_ready() || early {
+            if self.woken.0.swap(false, Ordering::AcqRel) || self.net.borrow().has_ready() || early
+            {
                 return;
             }
             let mut net = self.net.borrow_mut();
@@ -241,6 +242,7 @@ impl world::World for World {
     }
 
     fn poll(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
+        self.quiet = false;
         self.watch_over(timeout);
         let start = self.net.borrow().now;
         let mut until = timeout.map_or(Moment::NEVER, |timeout| start + timeout);

@@ -206,7 +206,11 @@ impl Net {
         let pipe = self.conns[conn].pipe(way);
         pipe.moving = false;
         let most = pipe.movable();
-        let count = if self.faults.rng().chance(300) { self.faults.rng().between(1, most.max(1)) } else { most };
+        let count = if self.faults.rng().chance(300) {
+            self.faults.rng().between(1, most.max(1))
+        } else {
+            most
+        };
         let entry = &mut self.conns[conn];
         entry.pipe(way).step(count.min(most));
         match way {
@@ -222,7 +226,9 @@ impl Net {
                     entry.local.wants_room = false;
                     self.raise(conn, Ready::WRITABLE);
                 }
-                if self.conns[conn].inward.fin == Fin::Arrived && self.conns[conn].outward.fin == Fin::Arrived {
+                if self.conns[conn].inward.fin == Fin::Arrived
+                    && self.conns[conn].outward.fin == Fin::Arrived
+                {
                     self.raise(conn, Ready::READABLE);
                 }
                 let peer = self.conns[conn].peer;
@@ -301,7 +307,12 @@ impl Net {
     }
 
     /// A peer connects: `None` if it is refused, or must try again because the queue is full.
-    pub(crate) fn connect(&mut self, listener: usize, peer: usize, buffers: Buffers) -> Result<usize, ErrorKind> {
+    pub(crate) fn connect(
+        &mut self,
+        listener: usize,
+        peer: usize,
+        buffers: Buffers,
+    ) -> Result<usize, ErrorKind> {
         let entry = &self.listeners[listener];
         if entry.closed || entry.refusing {
             return Err(ErrorKind::ConnectionRefused);
@@ -327,7 +338,12 @@ impl Net {
     }
 
     /// Reads at most `most` bytes to the end of `got`. `Some(true)`: the end; an error: a reset.
-    pub(crate) fn peer_read(&mut self, conn: usize, most: usize, got: &mut Vec<u8>) -> Result<bool, ErrorKind> {
+    pub(crate) fn peer_read(
+        &mut self,
+        conn: usize,
+        most: usize,
+        got: &mut Vec<u8>,
+    ) -> Result<bool, ErrorKind> {
         let entry = &mut self.conns[conn];
         let pipe = &mut entry.outward;
         let count = most.min(pipe.arrived.len());
@@ -438,7 +454,8 @@ impl Net {
         if self.faults.strikes(Fault::Interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
-        if self.conns[conn].level().has(Ready::READABLE) && self.faults.strikes(Fault::BlockedRead) {
+        if self.conns[conn].level().has(Ready::READABLE) && self.faults.strikes(Fault::BlockedRead)
+        {
             self.owe(conn, Ready::READABLE);
             return Err(ErrorKind::WouldBlock.into());
         }

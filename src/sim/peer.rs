@@ -280,7 +280,9 @@ impl Peer {
             Appetite::Slow if waits => {
                 next = next.min(self.next_read.max(net.now + Duration::from_micros(1)));
             }
-            Appetite::Late if waits && self.reads_from > net.now => next = next.min(self.reads_from),
+            Appetite::Late if waits && self.reads_from > net.now => {
+                next = next.min(self.reads_from)
+            }
             _ => {}
         }
         if !next.is_never() && next != self.planned {

@@ -109,7 +109,11 @@ impl Watched {
         Box::new(Watched { inner, checks: Rc::clone(checks), token: Token::new(0, 0) })
     }
 
-    fn call(&mut self, cx: &mut Cx<'_>, f: impl FnOnce(&mut dyn Session, &mut Cx<'_>) -> Flow) -> Flow {
+    fn call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        f: impl FnOnce(&mut dyn Session, &mut Cx<'_>) -> Flow,
+    ) -> Flow {
         self.token = cx.token();
         let before = cx.out().len();
         let flow = f(&mut *self.inner, cx);
@@ -181,15 +185,23 @@ impl Session for Watched {
 }
 
 /// A session of `dialogue`.
-pub(crate) fn open(dialogue: Dialogue, checks: &Checks, pairs: &Pairs, token: Token) -> Box<dyn Session> {
+pub(crate) fn open(
+    dialogue: Dialogue,
+    checks: &Checks,
+    pairs: &Pairs,
+    token: Token,
+) -> Box<dyn Session> {
     match dialogue {
         Dialogue::Echo | Dialogue::Http => Box::new(Raw::new(Echo)),
         Dialogue::Greet => Box::new(Raw::new(Greet)),
         Dialogue::Mail => Box::new(Raw::new(Listen)),
         Dialogue::Refuse => Box::new(Raw::new(Refuse)),
-        Dialogue::Produce => {
-            Box::new(Produce { checks: Rc::clone(checks), wanted: None, done: 0, deadline: Moment::NEVER })
-        }
+        Dialogue::Produce => Box::new(Produce {
+            checks: Rc::clone(checks),
+            wanted: None,
+            done: 0,
+            deadline: Moment::NEVER,
+        }),
         Dialogue::Think => Box::new(Think { deadline: Moment::NEVER, ended: false, busy: false }),
         Dialogue::Relay => {
             let partner = pairs.borrow_mut().join(token);
@@ -340,7 +352,11 @@ impl Session for Think {
         cx.write(&thought.0);
         self.busy = false;
         self.deadline = cx.now() + cx.limits().idle;
-        if self.ended { Flow::Close(CloseMode::Flush, CloseReason::PeerClosed) } else { Flow::Continue }
+        if self.ended {
+            Flow::Close(CloseMode::Flush, CloseReason::PeerClosed)
+        } else {
+            Flow::Continue
+        }
     }
 
     fn on_eof(&mut self, _: bool, _: &mut Cx<'_>) -> Flow {
@@ -349,7 +365,8 @@ impl Session for Think {
     }
 
     fn on_timeout(&mut self, _: &mut Cx<'_>) -> Flow {
-        let phase = if self.busy { crate::error::Phase::Reply } else { crate::error::Phase::FirstByte };
+        let phase =
+            if self.busy { crate::error::Phase::Reply } else { crate::error::Phase::FirstByte };
         Flow::Close(CloseMode::Linger, CloseReason::TimedOut(phase))
     }
 
@@ -392,7 +409,8 @@ struct Relay {
 
 impl Handler for Relay {
     fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow {
-        let partner = self.partner.or_else(|| self.pairs.borrow().partners.get(&cx.token()).copied());
+        let partner =
+            self.partner.or_else(|| self.pairs.borrow().partners.get(&cx.token()).copied());
         self.partner = partner;
         if let Some(to) = partner {
             let mut check = self.checks.borrow_mut();

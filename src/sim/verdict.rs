@@ -68,7 +68,9 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
     if !answer.starts_with(&peer.got) {
         let same = answer.iter().zip(&peer.got).take_while(|(one, other)| one == other).count();
         let (got, owed) = (peer.got.len(), answer.len());
-        found.push(format!("its peer got something else: {same} of {got} bytes are right, {owed} were owed"));
+        found.push(format!(
+            "its peer got something else: {same} of {got} bytes are right, {owed} were owed"
+        ));
     }
     let complete = peer.got.len() == answer.len();
     // A thinker whose thought failed to be had ends as well.
@@ -82,7 +84,9 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
         Some(Outcome::Reset) if whole && peer.is_good() && !jumped => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
-        None if peer.is_good() => found.push(format!("ended for {reason}, and its peer still waits")),
+        None if peer.is_good() => {
+            found.push(format!("ended for {reason}, and its peer still waits"))
+        }
         _ => {}
     }
     found

@@ -64,7 +64,10 @@ impl World {
             if !paused {
                 wrong.push((token, format!("sleeps while {waiting} wait to be accepted")));
             } else if until > net.now + check.limits.accept_retry {
-                wrong.push((token, format!("sleeps until {until:?}, {waiting} wait to be accepted")));
+                wrong.push((
+                    token,
+                    format!("sleeps until {until:?}, {waiting} wait to be accepted"),
+                ));
             }
         }
     }
