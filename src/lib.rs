@@ -103,6 +103,7 @@ pub mod probe;
 pub mod proto;
 pub mod reactor;
 pub mod session;
+pub mod sim;
 pub mod time;
 pub mod token;
 

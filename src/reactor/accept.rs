@@ -57,18 +57,13 @@ pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut
         }
         match core.world.accept(&entry.listener, &entry.how) {
             Ok((socket, peer)) => {
-                if entry.paused {
-                    entry.paused = false;
-                    entry.complained = false;
-                    core.paused -= 1;
-                    core.fact(Fact::Resumed { token: listener });
-                }
+                resumed(entry, listener, core);
                 let (service, tls) = (Rc::clone(&entry.service), entry.tls.clone());
                 open(socket, peer, listener, &service, tls, table, core);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 entry.readable = false;
-                return;
+                return resumed(entry, listener, core);
             }
             Err(error) if is_exhaustion(&error) => {
                 return pause(entry, listener, core, Some(error));
@@ -121,6 +116,16 @@ fn pause<W: World>(
     if descriptors && core.rules.keep(Rule::AcceptRetry) {
         entry.retry = core.env.now + core.env.limits.accept_retry;
         core.arm(&mut entry.armed, entry.retry, token);
+    }
+}
+
+/// A descriptor could be had again, whether or not anybody waited for it.
+fn resumed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>) {
+    if entry.paused {
+        entry.paused = false;
+        entry.complained = false;
+        core.paused -= 1;
+        core.fact(Fact::Resumed { token });
     }
 }
 

@@ -282,7 +282,7 @@ fn write_through<W: World>(
     if core.out.is_empty() {
         return None;
     }
-    let mut taken = 0;
+    let (mut taken, mut full) = (0, false);
     let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
     if first && entry.ready.has(Ready::WRITABLE) {
         let result = match entry.connection.life() {
@@ -292,10 +292,11 @@ fn write_through<W: World>(
         match result {
             Ok(count) => {
                 core.fact(Fact::Wrote { token, bytes: count });
-                taken = count;
+                (taken, full) = (count, count < core.out.len());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 core.fact(Fact::Blocked { token, writing: true });
+                full = true;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
@@ -305,25 +306,31 @@ fn write_through<W: World>(
         }
     }
     if taken < core.out.len() {
-        return keep_rest(entry, token, core, taken);
+        return keep_rest(entry, token, core, taken, full);
     }
     core.out.clear();
     None
 }
 
-/// The socket is full: the rest waits, and the world is asked to say when it can go on.
+/// The rest waits. If the socket is full the world is asked to say when it can go on; if it is not
+/// (the write was interrupted, or others' bytes came first) no event will come, so it is queued.
 #[cold]
 fn keep_rest<W: World>(
     entry: &mut StreamEntry<W::Stream>,
     token: Token,
     core: &mut Core<W>,
     taken: usize,
+    full: bool,
 ) -> Option<CloseReason> {
     entry.backlog.push(&core.out[taken..], core.env.now, &core.env.limits);
     core.out.clear();
     core.out.shrink_to(core.env.limits.high_water * 2);
     if entry.backlog.len() > core.env.limits.backlog_cap {
         return Some(CloseReason::Overflow);
+    }
+    if entry.ready.has(Ready::WRITABLE) && !full {
+        entry.queue(token, core);
+        return None;
     }
     blocked(entry, token, core)
 }

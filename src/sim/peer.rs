@@ -1,0 +1,311 @@
+//! Scripted peers: clients that live inside the world and behave as clients do.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use super::http;
+use super::net::{Action, Buffers, Net};
+use super::rng::Rng;
+use super::service::{Dialogue, owed};
+use crate::time::Moment;
+
+/// How a peer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appetite {
+    /// Whatever arrives, at once.
+    Prompt,
+    /// A little, at intervals.
+    Slow,
+    /// Nothing for a while, then promptly.
+    Late,
+    /// Nothing, ever.
+    Never,
+}
+
+/// How a peer ends, once it has sent everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It ends its direction and reads to the end.
+    HalfClose,
+    /// It waits for all answers and then closes.
+    WhenAnswered,
+    /// It waits for the loop to end.
+    Wait,
+    /// It resets at some moment.
+    Reset,
+    /// It closes without waiting for answers.
+    Rude,
+}
+
+/// How a conversation ended, as the peer saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The loop ended its direction.
+    Ended,
+    /// The loop, or its kernel, reset the connection.
+    Reset,
+    /// The peer itself went away.
+    Left,
+    /// It was never let in.
+    Refused,
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Peer {
+    /// What it talks about.
+    pub dialogue: Dialogue,
+    /// How it reads.
+    pub appetite: Appetite,
+    /// How it ends.
+    pub ending: Ending,
+    /// Everything that it will say.
+    pub script: Vec<u8>,
+    /// How much of it has been said.
+    pub sent: usize,
+    /// What it has got.
+    pub got: Vec<u8>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// It sends the next piece only when the last one was answered.
+    lock_step: bool,
+    /// Bytes sent and read at a time, and the time between two pieces.
+    piece: usize,
+    bite: usize,
+    pace: Duration,
+    buffers: Buffers,
+    pub(crate) listener: usize,
+    pub(crate) conn: Option<usize>,
+    /// When it is to appear, begin to read, and reset.
+    starts: Moment,
+    reads_from: Moment,
+    resets_at: Moment,
+    next_write: Moment,
+    next_read: Moment,
+    shut: bool,
+    /// The moment for which it is on the agenda.
+    planned: Moment,
+    rng: Rng,
+}
+
+impl Peer {
+    /// A peer with a will of its own.
+    pub(crate) fn random(dialogue: Dialogue, listener: usize, calm: bool, rng: &mut Rng) -> Self {
+        let mut rng = rng.fork();
+        let buffers = Buffers { sizes: [(); 4].map(|()| rng.pick(&[1, 7, 64, 300, 1000, 4000])) };
+        // Through a narrow pipe much takes long and teaches little.
+        let narrow = buffers.sizes.iter().min().map_or(0, |size| size * 60);
+        let size = rng.pick(&[1, 20, 200, 2000, 6000]).min(narrow);
+        let script = script(dialogue, size, &mut rng);
+        let appetite = match rng.below(if calm { 6 } else { 10 }) {
+            0..=5 => Appetite::Prompt,
+            6 | 7 => Appetite::Slow,
+            8 => Appetite::Late,
+            _ => Appetite::Never,
+        };
+        let ending = match rng.below(if calm { 7 } else { 10 }) {
+            0..=3 => Ending::HalfClose,
+            4 | 5 => Ending::WhenAnswered,
+            6 => Ending::Wait,
+            7 | 8 => Ending::Reset,
+            _ => Ending::Rude,
+        };
+        let starts = Moment::START + rng.time(Duration::from_millis(40));
+        let resets_at = match ending {
+            Ending::Reset => starts + rng.time(Duration::from_millis(60)),
+            _ => Moment::NEVER,
+        };
+        let pace = rng.pick(&[0, 0, 100, 2_000, 20_000]);
+        Peer {
+            dialogue,
+            appetite,
+            ending,
+            sent: 0,
+            got: Vec::new(),
+            outcome: None,
+            lock_step: rng.chance(250),
+            piece: rng.pick(&[1, 3, 50, 1000, 10_000]).max(script.len() / 200),
+            bite: rng.pick(&[1, 5, 100, 10_000]),
+            pace: Duration::from_micros(pace as u64),
+            buffers,
+            listener,
+            conn: None,
+            starts,
+            reads_from: starts + rng.time(Duration::from_secs(12)),
+            resets_at,
+            next_write: starts,
+            next_read: starts,
+            shut: false,
+            planned: Moment::NEVER,
+            script,
+            rng,
+        }
+    }
+
+    /// A peer whose connection exists already.
+    pub(crate) fn with_conn(mut self, net: &mut Net, index: usize) -> Self {
+        self.conn = Some(net.new_conn(index, self.buffers));
+        self
+    }
+
+    /// When it wants to act first.
+    pub(crate) fn starts(&self) -> Moment {
+        self.starts
+    }
+
+    /// True for a peer that does all it should, without delay.
+    pub(crate) fn is_good(&self) -> bool {
+        self.appetite == Appetite::Prompt && !matches!(self.ending, Ending::Reset | Ending::Rude)
+    }
+
+    /// Acts as far as it can now, and puts its next deed on the agenda.
+    pub(crate) fn act(&mut self, index: usize, net: &mut Net) {
+        if self.outcome.is_some() || net.now < self.starts {
+            return;
+        }
+        let Some(conn) = self.conn.or_else(|| self.connect(index, net)) else { return };
+        if net.now >= self.resets_at {
+            net.peer_close(conn, true);
+            return self.end(Outcome::Left);
+        }
+        self.write(conn, net);
+        self.read(conn, net);
+        if self.outcome.is_none() {
+            self.finish(conn, net);
+        }
+        self.plan(index, conn, net);
+    }
+
+    fn connect(&mut self, index: usize, net: &mut Net) -> Option<usize> {
+        match net.connect(self.listener, index, self.buffers) {
+            Ok(conn) => {
+                self.conn = Some(conn);
+                if !self.resets_at.is_never() {
+                    net.after(self.resets_at.since(net.now), Action::Peer(index));
+                }
+                self.conn
+            }
+            Err(ErrorKind::WouldBlock) => {
+                let later = self.rng.time(Duration::from_millis(50));
+                net.after(later, Action::Peer(index));
+                None
+            }
+            Err(_) => {
+                self.end(Outcome::Refused);
+                None
+            }
+        }
+    }
+
+    fn write(&mut self, conn: usize, net: &mut Net) {
+        while self.sent < self.script.len() && net.now >= self.next_write {
+            if self.lock_step && !self.is_answered() {
+                return;
+            }
+            let most = self.rng.between(1, self.piece).min(self.script.len() - self.sent);
+            let count = net.peer_write(conn, &self.script[self.sent..self.sent + most]);
+            self.sent += count;
+            if count == 0 {
+                return;
+            }
+            self.next_write = net.now + self.rng.time(self.pace);
+        }
+    }
+
+    fn read(&mut self, conn: usize, net: &mut Net) {
+        let prompt = match self.appetite {
+            Appetite::Prompt => true,
+            Appetite::Late => net.now >= self.reads_from,
+            Appetite::Slow => false,
+            Appetite::Never => return,
+        };
+        if !prompt && net.now < self.next_read {
+            return;
+        }
+        let most = if prompt { usize::MAX } else { self.bite };
+        if !prompt {
+            self.next_read = net.now + self.rng.time(Duration::from_millis(20));
+        }
+        match net.peer_read(conn, most, &mut self.got) {
+            Ok(false) => {}
+            Ok(true) => {
+                net.peer_close(conn, false);
+                self.end(Outcome::Ended);
+            }
+            Err(_) => self.end(Outcome::Reset),
+        }
+    }
+
+    /// True if everything sent so far is answered.
+    fn is_answered(&self) -> bool {
+        match self.dialogue {
+            Dialogue::Http => http::answered(&self.script[..self.sent], &self.got),
+            Dialogue::Relay | Dialogue::Mail => true,
+            other => self.got.len() >= owed(other, &self.script[..self.sent]),
+        }
+    }
+
+    fn finish(&mut self, conn: usize, net: &mut Net) {
+        if self.sent < self.script.len() {
+            return;
+        }
+        match self.ending {
+            Ending::HalfClose if !self.shut => {
+                self.shut = true;
+                net.peer_shut(conn);
+            }
+            Ending::WhenAnswered if self.is_answered() => {
+                net.peer_close(conn, false);
+                self.end(Outcome::Left);
+            }
+            Ending::Rude => {
+                net.peer_close(conn, false);
+                self.end(Outcome::Left);
+            }
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self, index: usize, conn: usize, net: &mut Net) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let mut next = Moment::NEVER;
+        if self.sent < self.script.len() && self.next_write > net.now {
+            next = self.next_write;
+        }
+        let end = &net.conns[conn];
+        let waits = !end.outward.arrived.is_empty() || end.outward.at_end() || end.peer_reset;
+        match self.appetite {
+            Appetite::Slow if waits => {
+                next = next.min(self.next_read.max(net.now + Duration::from_micros(1)));
+            }
+            Appetite::Late if waits && self.reads_from > net.now => {
+                next = next.min(self.reads_from)
+            }
+            _ => {}
+        }
+        if !next.is_never() && next != self.planned {
+            self.planned = next;
+            net.after(next.since(net.now), Action::Peer(index));
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
+    match dialogue {
+        Dialogue::Echo | Dialogue::Relay => (0..size).map(|_| rng.next() as u8).collect(),
+        Dialogue::Produce => {
+            let wanted = size * rng.between(1, 3);
+            vec![(wanted >> 16) as u8, (wanted >> 8) as u8, wanted as u8]
+        }
+        Dialogue::Refuse => vec![b'x'; size],
+        Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.next() as u8).collect(),
+        Dialogue::Greet | Dialogue::Mail => Vec::new(),
+        Dialogue::Http => http::script(size, rng),
+    }
+}
