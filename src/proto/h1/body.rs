@@ -286,16 +286,14 @@ fn trailers<'i>(input: &mut &'i [u8], limits: &Limits) -> Result<Option<&'i [u8]
     Ok(Some(section))
 }
 
-/// Fields that decide on framing, routing, authentication or how the content is read: too late in a
-/// trailer (RFC 9110 §6.5.1).
+/// Fields that decide on framing, routing, authentication or the content's coding: too late in a
+/// trailer (RFC 9110 §6.5.1). Others are harmless, as trailers are never merged into the head.
 fn is_forbidden(name: &str) -> bool {
-    const FORBIDDEN: [&str; 16] = [
+    const FORBIDDEN: [&str; 14] = [
         "authorization",
         "connection",
         "content-encoding",
         "content-length",
-        "content-range",
-        "content-type",
         "cookie",
         "expect",
         "host",
