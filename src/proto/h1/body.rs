@@ -179,19 +179,16 @@ fn take_line<'i>(
     too_long: Refusal,
 ) -> Result<Option<&'i [u8]>, Refusal> {
     let seen = &input[..input.len().min(limit + 2)];
+    check_start(seen)?;
     let Some(end) = memchr(b'\n', seen) else {
-        return if input.len() >= limit + 2 {
-            Err(too_long)
-        } else {
-            check_start(seen).map(|()| None)
-        };
+        return if input.len() >= limit + 2 { Err(too_long) } else { Ok(None) };
     };
     let line = input[..end].strip_suffix(b"\r").ok_or(Refusal::BareLineEnd)?;
     *input = &input[end + 1..];
     Ok(Some(line))
 }
 
-/// What can be said of half a chunk-size line: that it does not begin with a digit.
+/// What can be said of half a chunk-size line already: that it does not begin with a digit.
 fn check_start(line: &[u8]) -> Result<(), Refusal> {
     match line.first() {
         Some(byte) if !byte.is_ascii_hexdigit() => Err(Refusal::ChunkSize),
@@ -257,20 +254,18 @@ fn trailers<'i>(input: &mut &'i [u8], limits: &Limits) -> Result<Option<&'i [u8]
         *input = rest;
         return Ok(Some(section));
     }
+    let seen = &input[..input.len().min(limits.trailer_bytes)];
     let mut length = 0;
     loop {
-        let Some(at) = memchr(b'\n', &input[length..]) else {
-            let over = input.len() > limits.trailer_bytes;
+        let Some(at) = memchr(b'\n', &seen[length..]) else {
+            let over = input.len() >= limits.trailer_bytes;
             return if over { Err(Refusal::TrailersTooLarge) } else { Ok(None) };
         };
-        let line = &input[length..length + at];
+        let line = &seen[length..length + at];
         if line.last() != Some(&b'\r') {
             return Err(Refusal::BareLineEnd);
         }
         length += at + 1;
-        if length > limits.trailer_bytes {
-            return Err(Refusal::TrailersTooLarge);
-        }
         if line == b"\r" {
             break;
         }
@@ -291,16 +286,14 @@ fn trailers<'i>(input: &mut &'i [u8], limits: &Limits) -> Result<Option<&'i [u8]
     Ok(Some(section))
 }
 
-/// Fields that decide on framing, routing, authentication or how the content is read: too late in a
-/// trailer (RFC 9110 §6.5.1).
+/// Fields that decide on framing, routing, authentication or the content's coding: too late in a
+/// trailer (RFC 9110 §6.5.1). Others are harmless, as trailers are never merged into the head.
 fn is_forbidden(name: &str) -> bool {
-    const FORBIDDEN: [&str; 16] = [
+    const FORBIDDEN: [&str; 14] = [
         "authorization",
         "connection",
         "content-encoding",
         "content-length",
-        "content-range",
-        "content-type",
         "cookie",
         "expect",
         "host",

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Version;
+use super::token::is_token;
 
 /// The interim answer to `Expect: 100-continue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -52,7 +53,7 @@ impl Error for InvalidHeader {}
 
 /// Appends an answer's head: status line, `Server`, `Date`, `headers`, framing, connection.
 ///
-/// Fails, and appends nothing, if a field would break the framing.
+/// Fails, and appends nothing, if a field would break the framing or is one of those written here.
 #[inline]
 pub fn head(
     out: &mut Vec<u8>,
@@ -111,15 +112,16 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
 #[inline]
 fn check(name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
     let ours = match name.len() {
+        0 => true,
+        4 => name.eq_ignore_ascii_case("date"),
+        6 => name.eq_ignore_ascii_case("server"),
         10 => name.eq_ignore_ascii_case("connection"),
         14 => name.eq_ignore_ascii_case("content-length"),
         17 => name.eq_ignore_ascii_case("transfer-encoding"),
-        0 => true,
         _ => false,
     };
+    let name_breaks = !name.bytes().all(is_token);
     // Without branches, so that the compiler looks at sixteen bytes at a time.
-    let name_breaks =
-        name.bytes().fold(false, |bad, byte| bad | (byte <= b' ') | (byte == b':') | (byte >= 127));
     let value_breaks = value
         .iter()
         .fold(false, |bad, &byte| bad | (byte == b'\r') | (byte == b'\n') | (byte == 0));
@@ -216,5 +218,93 @@ pub fn reason(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
+
+    fn text(
+        version: Version,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: BodyLength,
+        connection: Connection,
+    ) -> String {
+        let mut out = Vec::new();
+        head(&mut out, version, status, DATE, headers, body, connection).expect("valid fields");
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn a_head_says_status_fields_framing_and_connection() {
+        assert_eq!(
+            text(
+                Version::Http11,
+                200,
+                &[("A", b"b"), ("C", b"")],
+                BodyLength::Length(u64::MAX),
+                Connection::KeepAlive
+            ),
+            "HTTP/1.1 200 OK\r\nServer: readyloop\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nA: b\r\nC: \r\nContent-Length: 18446744073709551615\r\n\r\n"
+        );
+        assert_eq!(
+            text(Version::Http10, 404, &[], BodyLength::Length(0), Connection::KeepAlive),
+            "HTTP/1.1 404 Not Found\r\nServer: readyloop\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+        );
+        let chunked = text(Version::Http11, 200, &[], BodyLength::Chunked, Connection::Close);
+        assert!(
+            chunked.ends_with("GMT\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        );
+        let upgrade = text(Version::Http11, 101, &[], BodyLength::None, Connection::Upgrade);
+        assert!(upgrade.starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
+        assert!(upgrade.ends_with("GMT\r\nConnection: upgrade\r\n\r\n"));
+        let unknown = text(Version::Http10, 299, &[], BodyLength::UntilClose, Connection::Close);
+        assert!(unknown.starts_with("HTTP/1.1 299 \r\n"));
+        assert!(unknown.ends_with("GMT\r\nConnection: close\r\n\r\n"));
+    }
+
+    #[test]
+    fn fields_that_break_the_framing_leave_nothing_behind() {
+        let table: [(&str, &[u8]); 15] = [
+            ("", b"x"),
+            ("A B", b"x"),
+            ("A:", b"x"),
+            ("A\r\nB", b"x"),
+            ("(A)", b"x"),
+            ("Ä", b"x"),
+            ("A\x7f", b"x"),
+            ("A", b"x\r"),
+            ("A", b"\nx"),
+            ("A", b"\0"),
+            ("content-length", b"1"),
+            ("Transfer-Encoding", b"chunked"),
+            ("CONNECTION", b"close"),
+            ("Date", b"now"),
+            ("server", b"x"),
+        ];
+        for field in table {
+            let mut out = b"before".to_vec();
+            let fields = [("X-Fine", b"1".as_slice()), field];
+            let body = BodyLength::None;
+            let failed =
+                head(&mut out, Version::Http11, 200, DATE, &fields, body, Connection::Close);
+            assert_eq!(failed, Err(InvalidHeader { name: field.0.into() }));
+            assert_eq!(out, b"before");
+        }
+    }
+
+    #[test]
+    fn chunks_have_their_size_in_front_and_the_empty_one_is_the_end() {
+        let mut out = Vec::new();
+        chunk(&mut out, b"");
+        chunk(&mut out, b"abc");
+        chunk(&mut out, &[b'x'; 0x1a0]);
+        last_chunk(&mut out);
+        let expected = format!("3\r\nabc\r\n1a0\r\n{}\r\n0\r\n\r\n", "x".repeat(0x1a0));
+        assert_eq!(out, expected.as_bytes());
     }
 }

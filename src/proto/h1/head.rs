@@ -10,10 +10,11 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::Refusal;
 use super::body::Framing;
+use super::target::{self, absolute};
 use super::token::is_token;
 use crate::limits::{Limits, MAX_HEADERS};
 
@@ -71,6 +72,15 @@ impl<'i> Head<'i> {
         }
     }
 
+    /// Whom the request is for: the authority of an absolute target, which overrides the `Host`
+    /// field (RFC 9112 §3.2.2), or else that field.
+    pub fn host(&self) -> Option<&'i [u8]> {
+        match absolute(self.target) {
+            Some((_, authority, _)) => Some(authority.as_bytes()),
+            None => self.header("host"),
+        }
+    }
+
     /// What follows the first `?` of the target.
     pub fn query(&self) -> Option<&'i str> {
         self.origin.get(self.path + 1..)
@@ -111,17 +121,6 @@ struct Summary {
     keep_alive: bool,
     expect_continue: bool,
     upgrade: bool,
-}
-
-/// What of a target follows the authority, if it names one.
-fn origin(target: &str) -> &str {
-    if target.starts_with('/') {
-        return target;
-    }
-    match target.split_once("://") {
-        Some((_, rest)) => rest.find(['/', '?']).map_or("", |at| &rest[at..]),
-        None => target,
-    }
 }
 
 /// The last head that was parsed, for all connections of a loop (and of one set of limits).
@@ -204,33 +203,29 @@ fn parse(input: &[u8], memo: &mut Memo, limits: &Limits) -> Result<bool, Refusal
     // Left uninitialised: filling four kilobytes with empty fields would cost more than parsing.
     let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let slots = &mut slots[..limits.headers.min(MAX_HEADERS)];
+    let (input, before, over) = bounded(input, limits)?;
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(input, slots) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return still_short(input, limits).map(|()| false),
-        Err(error) => return Err(malformed(error, input)),
+        Ok(httparse::Status::Partial) => return over.map_or(Ok(false), Err),
+        Err(error) => {
+            return malformed(error, &input[before..]).or(over).map_or(Ok(false), Err);
+        }
     };
     let (Some(method), Some(target), Some(version)) =
         (request.method, request.path, request.version)
     else {
         return Err(Refusal::RequestLine);
     };
-    if length > limits.head_bytes {
-        return Err(Refusal::HeadTooLarge);
-    }
     lines_end_well(&input[..length])?;
-    if method.len() + target.len() + " HTTP/1.1 ".len() > limits.request_line {
-        return Err(Refusal::RequestLineTooLong);
-    }
-    if !target.starts_with('/') || method == "CONNECT" {
-        check_target(method, target)?;
+    if !target.starts_with('/') || method == "CONNECT" || !target.is_ascii() {
+        target::check(method, target)?;
     }
     let version = if version == 1 { Version::Http11 } else { Version::Http10 };
-    let before = input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
     let line_ends = before + memchr(b'\n', &input[before..length]).map_or(0, |at| at + 1);
     let line = str::from_utf8(&input[before..line_ends]).map_err(|_| Refusal::RequestLine)?;
     let target_starts = method.len() + 1;
-    let origin = origin(target);
+    let origin = target::origin(target);
     let summary = Summary {
         method: method.len(),
         origin: target.len() - origin.len(),
@@ -248,17 +243,36 @@ fn parse(input: &[u8], memo: &mut Memo, limits: &Limits) -> Result<bool, Refusal
     Ok(true)
 }
 
-/// Refuses a head that is still incomplete and already too long.
-#[cold]
-fn still_short(input: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let line = memchr(b'\n', input).unwrap_or(input.len());
-    if line > limits.request_line {
-        Err(Refusal::RequestLineTooLong)
-    } else if input.len() >= limits.head_bytes {
-        Err(Refusal::HeadTooLarge)
-    } else {
-        Ok(())
+/// As much of the input as decides, where in it the request line begins, and what it means if the
+/// head does not end there. Whatever lies beyond a limit is not looked at, so that the outcome is
+/// the same however much has come.
+#[inline]
+fn bounded<'i>(
+    input: &'i [u8],
+    limits: &Limits,
+) -> Result<(&'i [u8], usize, Option<Refusal>), Refusal> {
+    let over = (input.len() >= limits.head_bytes).then_some(Refusal::HeadTooLarge);
+    let input = &input[..input.len().min(limits.head_bytes)];
+    let mut text = input;
+    // At least one empty line is to be ignored (RFC 9112 §2.2); the head's limit bounds them.
+    while let [b'\r' | b'\n', ..] = *text {
+        text = match *text {
+            [b'\r', b'\n', ref rest @ ..] => rest,
+            [b'\r'] => break,
+            _ => return Err(Refusal::BareLineEnd),
+        };
     }
+    let before = input.len() - text.len();
+    if text.len() > limits.request_line {
+        let (line, rest) = text.split_at(limits.request_line);
+        let ends = memchr(b'\n', line).is_some()
+            || matches!(*rest, [b'\n', ..] | [b'\r'] | [b'\r', b'\n', ..]);
+        if !ends {
+            let line = &input[..before + line.len()];
+            return Ok((line, before, Some(Refusal::RequestLineTooLong)));
+        }
+    }
+    Ok((input, before, over))
 }
 
 /// httparse ends lines at a bare LF as well. RFC 9112 §2.2 allows that; two readers of whom only
@@ -273,55 +287,45 @@ fn lines_end_well(head: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What a parse error means.
+/// What a parse error means. `None`: nothing yet, as the line with the version has not come in full.
 #[cold]
-fn malformed(error: httparse::Error, input: &[u8]) -> Refusal {
-    let text = &input[input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count()..];
-    let line = &text[..memchr(b'\n', text).unwrap_or(text.len())];
-    match error {
+fn malformed(error: httparse::Error, text: &[u8]) -> Option<Refusal> {
+    let end = memchr2(b'\r', b'\n', text);
+    let line = &text[..end.unwrap_or(text.len())];
+    Some(match error {
         httparse::Error::TooManyHeaders => Refusal::TooManyFields,
+        httparse::Error::Version if end.is_none() => return None,
         httparse::Error::Version if names_a_version(line) => Refusal::Version,
-        httparse::Error::NewLine => Refusal::BareLineEnd,
-        httparse::Error::HeaderName | httparse::Error::HeaderValue => {
-            let folded =
-                memchr_iter(b'\n', text).any(|at| matches!(text.get(at + 1), Some(b' ' | b'\t')));
-            if folded { Refusal::Fold } else { Refusal::Field }
-        }
+        // httparse looks for a line end right after the version, whatever is there.
+        httparse::Error::NewLine if names_a_version(line) => Refusal::BareLineEnd,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => field_fault(text),
         _ => Refusal::RequestLine,
+    })
+}
+
+/// Which kind of line comes first after the request line: one that is folded, or one that is no
+/// field at all.
+fn field_fault(text: &[u8]) -> Refusal {
+    let is_field = |line: &[u8]| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = memchr(b':', line).unwrap_or(0);
+        let (name, value) = line.split_at(colon);
+        let is_text = |&byte: &u8| byte == b'\t' || (byte >= b' ' && byte != 127);
+        line.is_empty()
+            || (colon > 0 && name.iter().all(|&byte| is_token(byte)) && value.iter().all(is_text))
+    };
+    let mut lines = text.split(|&byte| byte == b'\n').skip(1);
+    match lines.find(|line| !is_field(line)) {
+        Some([b' ' | b'\t', ..]) => Refusal::Fold,
+        _ => Refusal::Field,
     }
 }
 
-/// True if the line ends with `HTTP/` digit `.` digit.
+/// True if the third word of a request line, and its last, is `HTTP/` digit `.` digit.
 fn names_a_version(line: &[u8]) -> bool {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let word = &line[memrchr(b' ', line).map_or(0, |at| at + 1)..];
-    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+    let mut words = line.splitn(3, |&byte| byte == b' ').skip(2);
+    matches!(words.next(), Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
         if major.is_ascii_digit() && minor.is_ascii_digit())
-}
-
-/// Targets that do not begin with a slash (RFC 9112 §3.2.2–3.2.4).
-#[cold]
-fn check_target(method: &str, target: &str) -> Result<(), Refusal> {
-    if method == "CONNECT" {
-        let port = target.rsplit_once(':').map(|(_, port)| port);
-        let is_authority = valid_host(target.as_bytes())
-            && port.is_some_and(|port| {
-                !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-            });
-        return if is_authority { Ok(()) } else { Err(Refusal::Target) };
-    }
-    if target == "*" {
-        return if method == "OPTIONS" { Ok(()) } else { Err(Refusal::Target) };
-    }
-    let scheme_end = target.find("://").ok_or(Refusal::Target)?;
-    let (scheme, rest) = (&target[..scheme_end], &target[scheme_end + 3..]);
-    let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
-    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    if known && !authority.is_empty() && valid_host(authority.as_bytes()) {
-        Ok(())
-    } else {
-        Err(Refusal::Target)
-    }
 }
 
 /// One pass over the fields: whatever decides on framing and on the connection.
@@ -332,7 +336,7 @@ fn understand(
     limits: &Limits,
 ) -> Result<Summary, Refusal> {
     let mut length = None;
-    let mut chunked = false;
+    let mut codings = Codings::default();
     let mut options = Options::default();
     let (mut upgrade, mut host) = (false, false);
     for field in fields {
@@ -342,7 +346,7 @@ fn understand(
                 if host {
                     return Err(Refusal::HostRepeated);
                 }
-                if !valid_host(field.value) {
+                if !target::is_host(field.value) {
                     return Err(Refusal::HostInvalid);
                 }
                 host = true;
@@ -362,16 +366,15 @@ fn understand(
                 length = Some(content_length(field.value)?);
             }
             17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                if chunked || head.version == Version::Http10 {
+                if head.version == Version::Http10 {
                     return Err(Refusal::TransferEncoding);
                 }
-                transfer_encoding(field.value)?;
-                chunked = true;
+                codings.add(field.value)?;
             }
             _ => {}
         }
     }
-    head.framing = match (length, chunked) {
+    head.framing = match (length, codings.chunked()?) {
         (Some(_), true) => return Err(Refusal::LengthAndChunked),
         (Some(length), false) if length > limits.body_bytes => return Err(Refusal::BodyTooLarge),
         (Some(0), false) | (None, false) => Framing::None,
@@ -411,52 +414,44 @@ impl Options {
 
 /// `1*DIGIT` and nothing else (RFC 9110 §8.6).
 fn content_length(value: &[u8]) -> Result<u64, Refusal> {
-    if value.is_empty() || value.len() > 20 {
-        return Err(Refusal::LengthInvalid);
+    let length = value.iter().try_fold(0_u64, |length, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    });
+    match length {
+        Some(length) if (1..=20).contains(&value.len()) => Ok(length),
+        _ if value.contains(&b',') => Err(Refusal::LengthRepeated),
+        _ => Err(Refusal::LengthInvalid),
     }
-    value.iter().try_fold(0_u64, |length, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
-        digit.and_then(|digit| length.checked_mul(10)?.checked_add(digit)).ok_or(
-            if value.contains(&b',') { Refusal::LengthRepeated } else { Refusal::LengthInvalid },
-        )
-    })
 }
 
-/// `chunked`, once and alone: no other coding is spoken here.
-fn transfer_encoding(value: &[u8]) -> Result<(), Refusal> {
-    if value.eq_ignore_ascii_case(b"chunked") {
-        return Ok(());
-    }
-    let mut codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).peekable();
-    while let Some(coding) = codings.next() {
-        let is_token = !coding.is_empty() && coding.iter().all(|&byte| is_token(byte));
-        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-        let is_last = codings.peek().is_none();
-        if !is_token || is_chunked != is_last {
-            return Err(Refusal::TransferEncoding);
-        }
-    }
-    Err(Refusal::TransferCoding)
+/// What `Transfer-Encoding` says: a list, which several fields may share (RFC 9112 §6.1).
+#[derive(Default)]
+struct Codings {
+    chunked: bool,
+    others: bool,
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2), or empty, which a client sends that has no authority.
-/// Names are not resolved here: only characters that no authority can have are refused.
-#[inline]
-fn valid_host(host: &[u8]) -> bool {
-    static ALLOWED: [bool; 256] = {
-        let mut allowed = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            allowed[byte] = (byte as u8).is_ascii_alphanumeric();
-            byte += 1;
+impl Codings {
+    fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            // Nothing may follow chunked, not even chunked.
+            if self.chunked || coding.is_empty() || !coding.iter().all(|&byte| is_token(byte)) {
+                return Err(Refusal::TransferEncoding);
+            }
+            let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            self.chunked |= is_chunked;
+            self.others |= !is_chunked;
         }
-        let others = b"-._~!$&'()*+,;=:%[]";
-        let mut at = 0;
-        while at < others.len() {
-            allowed[others[at] as usize] = true;
-            at += 1;
+        Ok(())
+    }
+
+    /// Other codings make a body whose end can be found (RFC 9112 §6.3), and whose content cannot.
+    fn chunked(&self) -> Result<bool, Refusal> {
+        match (self.others, self.chunked) {
+            (false, chunked) => Ok(chunked),
+            (true, true) => Err(Refusal::TransferCoding),
+            (true, false) => Err(Refusal::TransferEncoding),
         }
-        allowed
-    };
-    host.iter().all(|&byte| ALLOWED[usize::from(byte)])
+    }
 }

@@ -12,6 +12,9 @@ pub mod encode;
 mod head;
 mod refusal;
 mod server;
+mod target;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use body::{Framing, Trailers};

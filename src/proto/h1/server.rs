@@ -128,8 +128,10 @@ impl Default for Server {
 fn worth_parsing(input: &[u8], seen: &mut u32, limits: &Limits) -> bool {
     let before = *seen as usize;
     *seen = u32::try_from(input.len()).unwrap_or(u32::MAX);
+    let passes = |limit: usize| before <= limit && input.len() > limit;
     before == 0
-        || input.len() > limits.request_line
+        || passes(limits.request_line)
+        || passes(limits.head_bytes.saturating_sub(1))
         || input.get(before..).is_some_and(|new| memchr(b'\n', new).is_some())
 }
 
