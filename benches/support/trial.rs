@@ -143,7 +143,7 @@ pub(crate) fn run(
     }
     for round in 0..rounds {
         for index in 0..contenders.len() {
-            let index = if round.is_multiple_of(2) { index } else { contenders.len() - 1 - index };
+            let index = turn(round, index, contenders.len());
             let measured = contenders[index].slice(slice)?;
             contenders[index].slices.push(measured);
             tick();
@@ -157,6 +157,13 @@ pub(crate) fn run(
         });
     }
     Ok(figures(scenario, contenders, counted))
+}
+
+/// Whose slice comes at `place` of a round: forwards and backwards in turn, each time from another
+/// one, so that everybody has every neighbour.
+fn turn(round: usize, place: usize, count: usize) -> usize {
+    let place = if round.is_multiple_of(2) { place } else { count - 1 - place };
+    (place + round / 2) % count
 }
 
 fn start(scenario: &Scenario, server: Server, effort: &Effort) -> io::Result<Contender> {

@@ -175,10 +175,7 @@ impl Stream for EdgeStream {
     #[cfg(target_os = "linux")]
     fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socketed::Inet(stream) => {
-                let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
-                SockRef::from(&*stream).send_with_flags(bytes, flags)
-            }
+            Socketed::Inet(stream) => sockopt::send_and_hold(stream, bytes),
             Socketed::Unix(stream) => stream.write(bytes),
         }
     }

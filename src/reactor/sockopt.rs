@@ -1,5 +1,8 @@
-//! Two socket options that no crate wraps well enough. The only `unsafe` of the library is here.
+//! Two socket options and a flag that no crate wraps well enough. The only `unsafe` of the library
+//! is here.
 
+#[cfg(target_os = "linux")]
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Has connections accepted only when their first bytes are there (`TCP_DEFER_ACCEPT`): a
@@ -24,6 +27,14 @@ pub(crate) fn defer_accept(listener: BorrowedFd<'_>) {
     if result != 0 {
         log::debug!("TCP_DEFER_ACCEPT: {}", std::io::Error::last_os_error());
     }
+}
+
+/// Sends, and leaves the last packet to go out together with the end of our direction, which must
+/// follow at once (`MSG_MORE`).
+#[cfg(target_os = "linux")]
+pub(crate) fn send_and_hold(stream: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
+    socket2::SockRef::from(stream).send_with_flags(bytes, flags)
 }
 
 /// Other systems have no such option; connections are accepted when they are made.
