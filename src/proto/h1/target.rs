@@ -74,16 +74,27 @@ fn authority(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// `reg-name` (RFC 3986 §3.2.2).
 fn is_reg_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let [byte, others @ ..] = rest {
-        rest = match byte {
-            b'%' => match others {
-                [a, b, others @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => others,
-                _ => return false,
-            },
-            byte if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) => others,
-            _ => return false,
-        };
+    static PLAIN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let others = b"-._~!$&'()*+,;=";
+        let mut at = 0;
+        while at < others.len() {
+            table[others[at] as usize] = true;
+            at += 1;
+        }
+        table
+    };
+    let mut rest = name.iter();
+    while let Some(&byte) = rest.next() {
+        let mut is_digit = || rest.next().is_some_and(u8::is_ascii_hexdigit);
+        if !PLAIN[usize::from(byte)] && !(byte == b'%' && is_digit() && is_digit()) {
+            return false;
+        }
     }
     true
 }
