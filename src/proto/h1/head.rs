@@ -130,8 +130,8 @@ pub struct Memo(Option<Box<Known>>);
 #[derive(Debug)]
 struct Known {
     bytes: Vec<u8>,
-    /// The request line once more, as text: heads borrow method and target from it, so that those
-    /// of equal bytes need not be checked again.
+    /// The request line's method and target once more, as text: heads borrow them from here, so
+    /// that those of equal bytes need not be checked again.
     line: String,
     summary: Summary,
 }
@@ -168,19 +168,17 @@ impl Memo {
         Some((head, bytes.len()))
     }
 
-    fn remember(&mut self, bytes: &[u8], line: &str, summary: Summary) {
-        match &mut self.0 {
-            Some(known) => {
-                known.bytes.clear();
-                known.bytes.extend_from_slice(bytes);
-                known.line.clear();
-                known.line.push_str(line);
-                known.summary = summary;
-            }
-            none => {
-                *none = Some(Box::new(Known { bytes: bytes.into(), line: line.into(), summary }));
-            }
-        }
+    fn remember(&mut self, bytes: &[u8], method: &str, target: &str, summary: Summary) {
+        let known = self.0.get_or_insert_with(|| {
+            Box::new(Known { bytes: Vec::new(), line: String::new(), summary: summary.clone() })
+        });
+        known.bytes.clear();
+        known.bytes.extend_from_slice(bytes);
+        known.line.clear();
+        known.line.push_str(method);
+        known.line.push(' ');
+        known.line.push_str(target);
+        known.summary = summary;
     }
 }
 
@@ -222,8 +220,8 @@ fn parse(input: &[u8], memo: &mut Memo, limits: &Limits) -> Result<bool, Refusal
         target::check(method, target)?;
     }
     let version = if version == 1 { Version::Http11 } else { Version::Http10 };
-    let line_ends = before + memchr(b'\n', &input[before..length]).map_or(0, |at| at + 1);
-    let line = str::from_utf8(&input[before..line_ends]).map_err(|_| Refusal::RequestLine)?;
+    // No other form of the line has passed httparse and the check above.
+    let line_ends = before + method.len() + target.len() + "  HTTP/1.1\r\n".len();
     let target_starts = method.len() + 1;
     let origin = target::origin(target);
     let summary = Summary {
@@ -239,7 +237,7 @@ fn parse(input: &[u8], memo: &mut Memo, limits: &Limits) -> Result<bool, Refusal
         upgrade: false,
     };
     let summary = understand(summary, request.headers, limits)?;
-    memo.remember(&input[..length], line, summary);
+    memo.remember(&input[..length], method, target, summary);
     Ok(true)
 }
 
