@@ -92,7 +92,8 @@ fn is_reg_name(name: &[u8]) -> bool {
     let mut rest = name.iter();
     while let Some(&byte) = rest.next() {
         let mut is_digit = || rest.next().is_some_and(u8::is_ascii_hexdigit);
-        if !PLAIN[usize::from(byte)] && !(byte == b'%' && is_digit() && is_digit()) {
+        let fits = PLAIN[usize::from(byte)] || (byte == b'%' && is_digit() && is_digit());
+        if !fits {
             return false;
         }
     }
