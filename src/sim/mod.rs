@@ -329,6 +329,8 @@ impl world::World for World {
     fn accept(&mut self, listener: &SimListener, _: &Listen) -> io::Result<(SimStream, Address_)> {
         let conn = self.net.borrow_mut().accept(listener.0)?;
         self.unnamed = Some(conn);
+        let number = self.net.borrow().conns[conn].peer;
+        self.checks.borrow_mut().note(|| format!("world: accept finds peer {number}"));
         let peer = Address_::Inet(address(conn as u16));
         Ok((SimStream { net: Rc::clone(&self.net), conn }, peer))
     }

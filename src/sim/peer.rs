@@ -159,6 +159,20 @@ impl Peer {
         self
     }
 
+    /// What it has in mind, for a trace.
+    pub(crate) fn plan_in_words(&self) -> String {
+        let Peer { dialogue, appetite, ending, listener, starts, buffers, .. } = self;
+        let script = match dialogue {
+            Dialogue::Http => format!("{:?}", String::from_utf8_lossy(&self.script)),
+            _ => format!("{} bytes", self.script.len()),
+        };
+        let buffers = buffers.sizes;
+        format!(
+            "{dialogue:?} at listener {listener} from {starts:?}, reads {appetite:?}, ends {ending:?}, \
+             buffers {buffers:?}, says {script}"
+        )
+    }
+
     /// When it wants to act first.
     pub(crate) fn starts(&self) -> Moment {
         self.starts

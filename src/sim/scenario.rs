@@ -163,6 +163,7 @@ impl Run {
             enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
         };
         run.populate(calm);
+        run.introduce();
         run
     }
 
@@ -217,6 +218,16 @@ impl Run {
         }
         if self.rng.chance(150) {
             self.drains_at = Moment::START + self.rng.time(Duration::from_millis(120));
+        }
+    }
+
+    /// Begins the trace with everybody's intentions.
+    fn introduce(&mut self) {
+        let limits = self.checks.borrow().limits.clone();
+        self.checks.borrow_mut().note(|| format!("{limits:?}"));
+        let world = self.reactor.world();
+        for (index, peer) in world.peers.iter().enumerate() {
+            self.checks.borrow_mut().note(|| format!("peer {index}: {}", peer.plan_in_words()));
         }
     }
 
