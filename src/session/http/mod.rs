@@ -180,7 +180,9 @@ impl<H: Handler> HttpSession<H> {
     #[inline]
     fn take(&mut self, input: &mut &[u8], memo: &mut Memo, cx: &mut Cx<'_>) -> Flow {
         loop {
-            if cx.room() == 0 {
+            // Without input only the end of a request can follow, which must not wait for room: no
+            // byte would come to have it looked for again.
+            if cx.room() == 0 && !input.is_empty() {
                 cx.want_drain();
                 return Flow::Continue;
             }
