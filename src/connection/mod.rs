@@ -124,9 +124,14 @@ impl Connection {
     }
 
     /// True if the driver should read from the socket (unless its own backlog forbids it).
+    ///
+    /// Not while the session has left input for want of room: more of it would only grow, and the
+    /// end of the stream would come before what was said earlier.
     #[inline]
     pub fn wants_read(&self) -> bool {
-        matches!(self.life, Life::Open | Life::Handshake | Life::Lingering) && !self.ended
+        matches!(self.life, Life::Open | Life::Handshake | Life::Lingering)
+            && !self.ended
+            && !(self.wants_drain && !self.carry.is_empty())
     }
 
     /// True if the session asked for [`drained`](Self::drained).

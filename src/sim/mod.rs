@@ -31,6 +31,7 @@ mod scenario;
 mod service;
 mod verdict;
 mod watch;
+mod web;
 
 use std::cell::RefCell;
 use std::io;
@@ -41,6 +42,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::probe::{Fact, Probe};
+use crate::reactor::Handle;
 use crate::reactor::world::{self, Address, Listen, Readiness, Stream, Wake};
 use crate::session::datagram::Peer as Address_;
 use crate::session::{Job, Message};
@@ -58,6 +60,7 @@ pub use service::Dialogue;
 
 use net::{Action, Listener, Net, Shared};
 use service::Checks;
+use web::Promises;
 
 type Done = Box<dyn FnOnce(Message) + Send>;
 
@@ -67,6 +70,9 @@ pub struct World {
     checks: Checks,
     peers: Vec<Peer>,
     jobs: Vec<Option<(Job, Done)>>,
+    promises: Promises,
+    /// How promises are kept; known once the loop is there.
+    handle: Option<Handle>,
     woken: Arc<Woken>,
     /// Events that one poll hands over at most.
     batch: usize,
@@ -105,6 +111,8 @@ impl World {
             checks,
             peers: Vec::new(),
             jobs: Vec::new(),
+            promises: Promises::default(),
+            handle: None,
             woken: Arc::default(),
             batch,
             quiet: false,
@@ -119,6 +127,8 @@ impl World {
             checks,
             peers,
             jobs: Vec::new(),
+            promises: Promises::default(),
+            handle: None,
             woken: Arc::default(),
             batch: 0,
             quiet: false,
@@ -134,6 +144,11 @@ impl World {
     /// True once a poll found that nothing will ever happen again.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// What the simulated applications need of it.
+    fn shared(&self) -> (Shared, Promises) {
+        (Rc::clone(&self.net), Rc::clone(&self.promises))
     }
 
     fn add_peer(&mut self, peer: Peer) {
@@ -158,7 +173,22 @@ impl World {
                         done(job());
                     }
                 }
+                Some(Action::Promise(index)) => {
+                    drop(net);
+                    self.keep_promise(index);
+                }
                 _ => {}
+            }
+        }
+    }
+
+    /// Another thread answers a request.
+    fn keep_promise(&mut self, index: usize) {
+        let promise = self.promises.borrow_mut().get_mut(index).and_then(Option::take);
+        if let (Some((to, response)), Some(handle)) = (promise, &self.handle) {
+            self.checks.borrow_mut().note(|| format!("world: promise {index} is kept"));
+            if handle.reply(to, response).is_err() {
+                self.checks.borrow_mut().violate(to.token(), "an answer was not taken");
             }
         }
     }
@@ -299,6 +329,8 @@ impl world::World for World {
     fn accept(&mut self, listener: &SimListener, _: &Listen) -> io::Result<(SimStream, Address_)> {
         let conn = self.net.borrow_mut().accept(listener.0)?;
         self.unnamed = Some(conn);
+        let number = self.net.borrow().conns[conn].peer;
+        self.checks.borrow_mut().note(|| format!("world: accept finds peer {number}"));
         let peer = Address_::Inet(address(conn as u16));
         Ok((SimStream { net: Rc::clone(&self.net), conn }, peer))
     }

@@ -30,6 +30,8 @@ pub(crate) enum Action {
     Mail(usize),
     /// A peer acts.
     Peer(usize),
+    /// A promised answer is given.
+    Promise(usize),
     /// An off-loaded job is done.
     Job(usize),
     /// A host's descriptor becomes ready.

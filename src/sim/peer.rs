@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::http;
+use super::http::{self, Answers, Asked};
 use super::net::{Action, Buffers, Net};
 use super::rng::Rng;
 use super::service::{Dialogue, owed};
@@ -67,6 +67,11 @@ pub struct Peer {
     pub got: Vec<u8>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// What an HTTP peer asks, and what it has been answered.
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) answers: Answers,
+    /// What was wrong with the answers.
+    pub(crate) complaint: Option<String>,
     /// It sends the next piece only when the last one was answered.
     lock_step: bool,
     /// Bytes sent and read at a time, and the time between two pieces.
@@ -96,7 +101,10 @@ impl Peer {
         // Through a narrow pipe much takes long and teaches little.
         let narrow = buffers.sizes.iter().min().map_or(0, |size| size * 60);
         let size = rng.pick(&[1, 20, 200, 2000, 6000]).min(narrow);
-        let script = script(dialogue, size, &mut rng);
+        let (script, asked) = match dialogue {
+            Dialogue::Http => http::script(size, &mut rng),
+            _ => (script(dialogue, size, &mut rng), Vec::new()),
+        };
         let appetite = match rng.below(if calm { 6 } else { 10 }) {
             0..=5 => Appetite::Prompt,
             6 | 7 => Appetite::Slow,
@@ -123,6 +131,9 @@ impl Peer {
             sent: 0,
             got: Vec::new(),
             outcome: None,
+            asked,
+            answers: Answers::default(),
+            complaint: None,
             lock_step: rng.chance(250),
             piece: rng.pick(&[1, 3, 50, 1000, 10_000]).max(script.len() / 200),
             bite: rng.pick(&[1, 5, 100, 10_000]),
@@ -146,6 +157,20 @@ impl Peer {
     pub(crate) fn with_conn(mut self, net: &mut Net, index: usize) -> Self {
         self.conn = Some(net.new_conn(index, self.buffers));
         self
+    }
+
+    /// What it has in mind, for a trace.
+    pub(crate) fn plan_in_words(&self) -> String {
+        let Peer { dialogue, appetite, ending, listener, starts, buffers, .. } = self;
+        let script = match dialogue {
+            Dialogue::Http => format!("{:?}", String::from_utf8_lossy(&self.script)),
+            _ => format!("{} bytes", self.script.len()),
+        };
+        let buffers = buffers.sizes;
+        format!(
+            "{dialogue:?} at listener {listener} from {starts:?}, reads {appetite:?}, ends {ending:?}, \
+             buffers {buffers:?}, says {script}"
+        )
     }
 
     /// When it wants to act first.
@@ -226,7 +251,11 @@ impl Peer {
         if !prompt {
             self.next_read = net.now + self.rng.time(Duration::from_millis(20));
         }
-        match net.peer_read(conn, most, &mut self.got) {
+        let result = net.peer_read(conn, most, &mut self.got);
+        if self.dialogue == Dialogue::Http && self.complaint.is_none() {
+            self.complaint = self.answers.read(&self.got, &self.asked).err();
+        }
+        match result {
             Ok(false) => {}
             Ok(true) => {
                 net.peer_close(conn, false);
@@ -239,7 +268,10 @@ impl Peer {
     /// True if everything sent so far is answered.
     fn is_answered(&self) -> bool {
         match self.dialogue {
-            Dialogue::Http => http::answered(&self.script[..self.sent], &self.got),
+            Dialogue::Http => {
+                let whole = self.asked.iter().filter(|asked| asked.end <= self.sent).count();
+                self.answers.done.len() >= whole
+            }
             Dialogue::Relay | Dialogue::Mail => true,
             other => self.got.len() >= owed(other, &self.script[..self.sent]),
         }
@@ -305,7 +337,6 @@ fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
         }
         Dialogue::Refuse => vec![b'x'; size],
         Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.next() as u8).collect(),
-        Dialogue::Greet | Dialogue::Mail => Vec::new(),
-        Dialogue::Http => http::script(size, rng),
+        Dialogue::Greet | Dialogue::Mail | Dialogue::Http => Vec::new(),
     }
 }

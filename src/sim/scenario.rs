@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::SimStream;
+use super::web::Web;
 use super::World;
 use super::check::{Check, Violation};
 use super::fault::{Fault, Faults};
@@ -17,6 +18,7 @@ use crate::limits::Limits;
 use crate::probe::Counters;
 use crate::reactor::world::Listen;
 use crate::reactor::{Handle, Reactor, Rule};
+use crate::session::http::Http;
 use crate::session::{CloseMode, ConnInfo, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
@@ -143,6 +145,7 @@ impl Run {
             reactor.break_rule(rule);
         }
         let handle = reactor.handle();
+        reactor.world().handle = Some(handle.clone());
         let pairs = Pairs::default();
         let meddles = rng.pick(&[0, 0, 5, 40]);
         let mut run = Run {
@@ -160,11 +163,15 @@ impl Run {
             enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
         };
         run.populate(calm);
+        run.introduce();
         run
     }
 
     fn populate(&mut self, calm: bool) {
-        const KINDS: [Dialogue; 7] = [
+        const KINDS: [Dialogue; 10] = [
+            Dialogue::Http,
+            Dialogue::Http,
+            Dialogue::Http,
             Dialogue::Echo,
             Dialogue::Echo,
             Dialogue::Produce,
@@ -183,8 +190,14 @@ impl Run {
             let service = move |info: &ConnInfo<'_>| -> Box<dyn Session> {
                 service::open(dialogue, &checks, &pairs, info.token)
             };
-            let watching = Watching { service, checks: Rc::clone(&self.checks) };
-            if self.reactor.listen(how, watching).is_err() {
+            let opened = if dialogue == Dialogue::Http {
+                let (net, promises) = self.reactor.world().shared();
+                let service = Http::new(Web { net, promises });
+                self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
+            } else {
+                self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
+            };
+            if opened.is_err() {
                 self.checks.borrow_mut().violate(None, "a listener could not be opened");
             }
             for _ in 0..self.rng.pick(&[1, 3, 6, 14]) {
@@ -205,6 +218,16 @@ impl Run {
         }
         if self.rng.chance(150) {
             self.drains_at = Moment::START + self.rng.time(Duration::from_millis(120));
+        }
+    }
+
+    /// Begins the trace with everybody's intentions.
+    fn introduce(&mut self) {
+        let limits = self.checks.borrow().limits.clone();
+        self.checks.borrow_mut().note(|| format!("{limits:?}"));
+        let world = self.reactor.world();
+        for (index, peer) in world.peers.iter().enumerate() {
+            self.checks.borrow_mut().note(|| format!("peer {index}: {}", peer.plan_in_words()));
         }
     }
 

@@ -62,7 +62,10 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
     }
     let answer = match peer.dialogue {
         Dialogue::Mail | Dialogue::Relay => seen.heard_mail.clone(),
-        Dialogue::Http => return found,
+        Dialogue::Http => {
+            judge_http(peer, reason, jumped, &mut found);
+            return found;
+        }
         other => expected(other, &peer.script[..peer.sent]),
     };
     if !answer.starts_with(&peer.got) {
@@ -90,4 +93,53 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
         _ => {}
     }
     found
+}
+
+/// Every request answered exactly once and in order, and nothing else.
+fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<String>) {
+    if let Some(complaint) = &peer.complaint {
+        found.push(format!("its peer cannot read its answers: {complaint}"));
+        return;
+    }
+    let answers = &peer.answers.done;
+    for (number, answer) in answers.iter().enumerate() {
+        // A request that came too slowly, or whose answer could not be made, may be refused.
+        let refused = matches!(answer.status, 408 | 503);
+        let Some(asked) = peer.asked.get(number) else {
+            found.push(format!("answer {number} to a request never made"));
+            return;
+        };
+        let right = answer.status == asked.status
+            && (asked.head_only || asked.status != 200 || answer.body == asked.body);
+        let excused = answer.status == 503 && asked.may_fail || refused && answer.last;
+        if !right && !excused {
+            let (status, length) = (answer.status, answer.body.len());
+            found.push(format!("answer {number} is wrong: {status} with {length} bytes"));
+        }
+        if asked.head_end > peer.sent && !refused {
+            found.push(format!("answer {number} came before its request"));
+        }
+    }
+    if let Some(early) = answers.iter().rposition(|answer| answer.last)
+        && early + 1 != answers.len()
+    {
+        found.push(format!("answer {early} said it was the last, and others came"));
+    }
+    let whole = peer.asked.iter().filter(|asked| asked.end <= peer.sent).count();
+    let last = answers.last().is_some_and(|answer| answer.last);
+    let peaceful = matches!(reason, CloseReason::PeerClosed | CloseReason::Finished);
+    match peer.outcome {
+        Some(Outcome::Ended) if peaceful && !last && answers.len() < whole => {
+            let answers = answers.len();
+            found.push(format!("ended for {reason}, and {answers} of {whole} requests were answered"));
+        }
+        Some(Outcome::Ended) if peaceful && peer.answers.at < peer.got.len() => {
+            found.push(format!("ended for {reason} inside an answer"));
+        }
+        Some(Outcome::Reset) if peaceful && peer.is_good() && !jumped => {
+            found.push(format!("ended for {reason}, and its peer saw a reset"));
+        }
+        None if peer.is_good() => found.push(format!("ended for {reason}, and its peer still waits")),
+        _ => {}
+    }
 }

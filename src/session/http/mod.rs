@@ -154,7 +154,8 @@ impl<H: Handler> Session for HttpSession<H> {
 
     fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
         if let Some(active) = &mut self.active {
-            active.terms.keep_alive = false;
+            // An answer whose head has gone out has not said that it is the last, so it is not.
+            active.terms.keep_alive &= active.has_started();
         } else if matches!(self.phase, Phase::Idle | Phase::FirstByte) {
             // The next request may be on its way; whoever sends it within this time is answered.
             self.deadline = self.deadline.min(cx.now() + cx.limits().drain_idle);
@@ -180,7 +181,9 @@ impl<H: Handler> HttpSession<H> {
     #[inline]
     fn take(&mut self, input: &mut &[u8], memo: &mut Memo, cx: &mut Cx<'_>) -> Flow {
         loop {
-            if cx.room() == 0 {
+            // Without input only the end of a request can follow, which must not wait for room: no
+            // byte would come to have it looked for again.
+            if cx.room() == 0 && !input.is_empty() {
                 cx.want_drain();
                 return Flow::Continue;
             }
@@ -315,7 +318,7 @@ impl<H: Handler> HttpSession<H> {
         if peer_ended {
             return Flow::Close(CloseMode::Flush, CloseReason::PeerClosed);
         }
-        if !terms.keep_alive || cx.is_draining() {
+        if !terms.keep_alive {
             return self.finished(!terms.was_asked_to_close);
         }
         if ended {
@@ -365,7 +368,8 @@ impl<H: Handler> HttpSession<H> {
     fn idle(&mut self, cx: &mut Cx<'_>) {
         self.phase = Phase::Idle;
         let limits = cx.limits();
-        self.deadline = cx.now() + limits.idle;
+        let patience = if cx.is_draining() { limits.drain_idle } else { limits.idle };
+        self.deadline = cx.now() + patience;
     }
 
     #[cold]
