@@ -63,7 +63,8 @@ pub struct Limits {
     pub progress: Duration,
     /// Bytes that a request body must gain, and that a reader must take, in every window of
     /// `progress`; whoever is slower is closed. Peers that need less time than one window to
-    /// finish are never measured.
+    /// finish are never measured. A kernel tells of room in steps of up to 64 KiB, so the window
+    /// must be long enough for the slowest welcome reader to take that much.
     pub progress_bytes: u32,
     /// From the end of a request to the start of its reply, when our own application answers later.
     pub reply: Duration,
@@ -149,7 +150,7 @@ impl Default for Limits {
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
-            progress: Duration::from_secs(10),
+            progress: Duration::from_secs(20),
             progress_bytes: 1024,
             reply: Duration::from_secs(60),
             linger: Duration::from_secs(2),

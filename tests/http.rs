@@ -1,11 +1,15 @@
 //! HTTP/1.1 as a connection sees it, without a socket: transcripts in, transcripts out, and the
 //! same answer however the bytes are split.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
-use readyloop::session::http::{Answered, Exchange, Http, Prepared, Reply, Response, Writer};
+use readyloop::session::http::{
+    Answered, Collect, Exchange, Http, Prepared, Reply, ReplyTo, Response, Writer,
+};
 use readyloop::session::{Cx, Env, Flow, Message, Service, Session};
 use readyloop::{CloseReason, Head, Limits, Moment, Token};
 
@@ -47,6 +51,15 @@ impl Exchange for Count {
     }
 }
 
+/// Answers before it has seen the end of its request.
+struct AtOnce;
+
+impl Exchange for AtOnce {
+    fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
+        writer.send(200, &[], b"at once");
+    }
+}
+
 /// What an upgraded connection runs.
 struct Shout;
 
@@ -70,7 +83,9 @@ fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         "/count" => {
             reply.exchange(Count(request.query().and_then(|n| n.parse().ok()).unwrap_or(0)))
         }
-        "/later" => reply.later().1,
+        "/collect" => Collect::reply(reply, 1 << 20, |body, writer| writer.send(200, &[], &body)),
+        "/big" => reply.send(200, &[], &vec![b'x'; 1_000_000]),
+        "/start" => reply.exchange(AtOnce),
         "/upgrade" => reply.upgrade(101, &[("Upgrade", b"shout")], Shout),
         "/inject" => reply.send(200, &[("X", b"a\r\nEvil: yes")], b""),
         "/nothing" => reply.send(204, &[], b""),
@@ -79,6 +94,7 @@ fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
 }
 
 struct Bench {
+    promised: Rc<Cell<Option<ReplyTo>>>,
     connection: Connection,
     env: Env,
     out: Vec<u8>,
@@ -88,7 +104,17 @@ const TOKEN: Token = Token::new(0, 1);
 
 impl Bench {
     fn new(limits: Limits) -> Self {
-        Bench::with(limits, &Http::new(answer))
+        let promised = Rc::new(Cell::new(None));
+        let note = Rc::clone(&promised);
+        let service = Http::new(move |request: &Head<'_>, reply: Reply<'_, '_>| {
+            if request.path() == "/later" {
+                let (to, answered) = reply.later();
+                note.set(Some(to));
+                return answered;
+            }
+            answer(request, reply)
+        });
+        Bench { promised, ..Bench::with(limits, &service) }
     }
 
     fn with(limits: Limits, service: &dyn Service) -> Self {
@@ -97,7 +123,7 @@ impl Bench {
         let mut out = Vec::new();
         let mut io = Io { out: &mut out, env: &mut env, token: TOKEN, unsent: 0 };
         let connection = Connection::plain(service, &Peer::Unnamed, &mut io);
-        Bench { connection, env, out }
+        Bench { promised: Rc::default(), connection, env, out }
     }
 
     fn call(&mut self, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
@@ -315,7 +341,7 @@ fn what_could_be_understood_in_two_ways_is_refused() {
     ];
     for (body, status) in bodies {
         let mut input =
-            b"POST /later HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            b"POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         input.extend_from_slice(body);
         let (said, life) = exchange(&input, &[usize::MAX]);
         assert!(
@@ -421,6 +447,64 @@ fn a_later_answer_goes_to_its_request_only() {
 }
 
 #[test]
+fn a_long_answer_is_kept_and_poured_as_the_peer_takes_it() {
+    let input = b"GET /big HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (said, life) = exchange(input, &[usize::MAX]);
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nxxx"));
+    assert_eq!(said.matches('x').count(), 1_000_000);
+    assert!(said.ends_with("xHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/b"));
+    assert_eq!(life, Life::Open);
+    // One that comes later goes the same way.
+    let mut bench = Bench::new(Limits::default());
+    bench.feed(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    let to = bench.promised.take().expect("promised");
+    let response = Response::text(200, "z".repeat(3_000_000));
+    bench.call(|connection, io| connection.message(to.message(response), io));
+    assert_eq!(bench.said().matches('z').count(), 3_000_000);
+    assert_eq!(bench.connection.life(), Life::Open);
+}
+
+#[test]
+fn an_answer_given_at_once_keeps_the_connection_if_the_rest_is_short() {
+    let get = b"GET /start HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    let at_once = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nat once";
+    let then = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/b";
+    expect(get, Life::Open, &format!("{at_once}{then}"));
+    let put = b"PUT /start HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    expect(put, Life::Open, &format!("{at_once}{then}"));
+}
+
+#[test]
+fn an_unwanted_long_body_is_neither_invited_nor_read() {
+    let mut bench = Bench::new(Limits::default());
+    let head = "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\nExpect: 100-continue\r\n\r\n";
+    bench.feed(head.as_bytes());
+    assert_eq!((bench.said().as_str(), bench.connection.wants_read()), ("", false));
+    let to = bench.promised.take().expect("promised");
+    bench.call(|connection, io| connection.message(to.message(Response::text(403, "no")), io));
+    assert!(bench.said().contains("\r\nConnection: close\r\n"));
+    assert_eq!(bench.connection.life(), Life::Lingering);
+}
+
+#[test]
+fn the_result_of_an_old_job_answers_no_new_request() {
+    use readyloop::session::{OffloadFailed, Op};
+    let mut bench = Bench::new(Limits::default());
+    bench.feed(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    let first = bench.promised.take().expect("promised");
+    bench
+        .call(|connection, io| connection.message(first.message(Response::text(200, "first")), io));
+    bench.said();
+    bench.feed(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    bench
+        .call(|connection, io| connection.message(first.message(Response::text(200, "again")), io));
+    let failed = Message::any(OffloadFailed { tag: 1 });
+    bench.call(|connection, io| connection.message(failed, io));
+    assert_eq!((bench.said().as_str(), bench.connection.life()), ("", Life::Paused));
+    assert!(!bench.env.ops.iter().any(|op| matches!(op, Op::Close(..))));
+}
+
+#[test]
 fn an_upgrade_hands_over_what_follows_the_head() {
     let input =
         b"GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: shout\r\n\r\nhello";
@@ -447,6 +531,7 @@ fn each_phase_has_its_time_limit() {
             bench.feed(input);
         }
         assert_eq!(bench.connection.deadline(), Moment::START + limit, "{phase:?}");
+        bench.said();
         bench.env.now = bench.connection.deadline();
         bench.call(|connection, io| connection.timeout(io));
         assert_eq!(bench.connection.reason(), CloseReason::TimedOut(phase));

@@ -200,7 +200,9 @@ fn delay_answers_at_its_time_and_not_before() {
 fn work_is_done_elsewhere_and_answered_when_it_is_done() {
     let mut visit = Visit::new();
     assert_eq!(visit.ask("GET", "/work/100"), "");
-    let Some(Op::Offload(token, job)) = visit.env.ops.pop() else { panic!("nothing off-loaded") };
+    let Some(Op::Offload(token, _, job)) = visit.env.ops.pop() else {
+        panic!("nothing off-loaded")
+    };
     assert_eq!(token, TOKEN);
     let done = job();
     visit.call(|connection, io| connection.message(done, io));
@@ -212,7 +214,7 @@ fn a_full_pool_is_said_to_be_full() {
     use readyloop::session::{Message, OffloadFailed};
     let mut visit = Visit::new();
     visit.ask("GET", "/work/100");
-    visit.call(|connection, io| connection.message(Message::any(OffloadFailed), io));
+    visit.call(|connection, io| connection.message(Message::any(OffloadFailed { tag: 1 }), io));
     let answer = visit.take();
     assert!(answer.starts_with("HTTP/1.1 503 ") && field(&answer, "Retry-After") == Some("1"));
 }

@@ -85,6 +85,9 @@ impl Connection {
         let mut connection = Connection::new(Life::Open);
         connection.session = Some(service.open(&info));
         connection.call(io, |session, cx| session.on_open(cx));
+        if io.env.draining {
+            connection.call(io, |session, cx| session.on_shutdown(cx));
+        }
         connection
     }
 
@@ -251,7 +254,15 @@ impl Connection {
         env.plain = plain;
         self.tls = Some(secure);
         match result {
-            Err(_) => self.close(CloseMode::Linger, CloseReason::Tls, io.env),
+            Err(_) => {
+                // What was answered before it failed can no longer be enciphered.
+                io.env.plain.clear();
+                self.close(CloseMode::Linger, CloseReason::Tls, io.env);
+            }
+            // Its closing alert came before the handshake was done.
+            Ok(_) if peer_closed && self.life == Life::Handshake => {
+                self.close(CloseMode::Abort, CloseReason::Truncated, io.env);
+            }
             Ok(_) if peer_closed && !self.ended => {
                 self.ended = true;
                 self.call(io, |session, cx| session.on_eof(true, cx));
@@ -275,6 +286,9 @@ impl Connection {
         self.session = Some(opening.service.open(&info));
         self.life = Life::Open;
         self.run(plain, env, token, unsent, |session, cx| session.on_open(cx));
+        if env.draining && self.life == Life::Open {
+            self.run(plain, env, token, unsent, |session, cx| session.on_shutdown(cx));
+        }
     }
 
     /// The peer ended its direction of the socket.

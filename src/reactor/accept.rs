@@ -44,6 +44,21 @@ fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24)) || error.kind() == ErrorKind::OutOfMemory
 }
 
+/// Errors of a connection that waited, not of the listener (accept(2) lists them).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::PermissionDenied
+            | ErrorKind::TimedOut
+            | ErrorKind::NetworkDown
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable
+    ) || error.raw_os_error() == Some(libc::EPROTO)
+}
+
 /// Accepts this turn's share.
 pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut Core<W>) {
     for _ in 0..core.env.limits.accepts_per_turn {
@@ -69,7 +84,11 @@ pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut
                 return pause(entry, listener, core, Some(error));
             }
             // The connection was gone before it was accepted; the next one may be well.
-            Err(error) => log::debug!("accept on {listener}: {error}"),
+            Err(error) if is_of_one_connection(&error) => {
+                log::debug!("accept on {listener}: {error}")
+            }
+            // Whatever it is, it will not be over at once.
+            Err(error) => return pause(entry, listener, core, Some(error)),
         }
     }
     if let Some(Entry::Listener(entry)) = table.get(listener)

@@ -15,6 +15,7 @@ use crate::reactor::world::World;
 use crate::reactor::{accept, stream};
 use crate::session::CloseMode;
 use crate::time::Moment;
+use crate::token::Token;
 
 /// How far the end of a loop is.
 #[derive(Debug, Default)]
@@ -62,8 +63,8 @@ impl<W: World> Reactor<W> {
         if !matches!(self.drain, Drain::No) {
             return;
         }
-        let now = self.core.world.now().max(self.core.env.now);
-        self.core.env.now = now;
+        self.read_clock();
+        let now = self.core.env.now;
         self.core.env.draining = true;
         let until = now + self.core.env.limits.drain_idle;
         self.drain = Drain::Accepting { until, deadline: now + deadline };
@@ -102,10 +103,22 @@ impl<W: World> Reactor<W> {
             if let Some(Entry::Listener(entry)) = self.table.get(token) {
                 // An edge that is still on its way would come too late.
                 entry.readable = true;
-                accept::accept(token, &mut self.table, &mut self.core);
+                self.accept_rest(token);
             }
             if let Some(Entry::Listener(_) | Entry::Datagram(_)) = self.table.get(token) {
                 self.close(token, CloseMode::Abort);
+            }
+        }
+    }
+
+    /// Whoever waits to be accepted is accepted, within reason.
+    fn accept_rest(&mut self, token: Token) {
+        for _ in 0..64 {
+            match self.table.get(token) {
+                Some(Entry::Listener(entry)) if entry.readable && !entry.paused => {
+                    accept::accept(token, &mut self.table, &mut self.core);
+                }
+                _ => return,
             }
         }
     }

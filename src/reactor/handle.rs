@@ -75,10 +75,11 @@ impl Shared {
     }
 
     fn push(&self, command: Command, bounded: bool) -> Result<(), SendError> {
+        let mut queue = self.lock();
+        // Looked at under the lock, so that no command is taken and then forgotten.
         if self.gone.load(Ordering::Acquire) {
             return Err(SendError::Gone);
         }
-        let mut queue = self.lock();
         if bounded && queue.len() >= self.cap {
             return Err(SendError::Full);
         }

@@ -32,7 +32,7 @@ use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact};
 use crate::session::datagram::{DatagramSession, Outbox};
-use crate::session::{CloseMode, Env, Op, Service, Session};
+use crate::session::{CloseMode, Env, Message, OffloadFailed, Op, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -81,6 +81,7 @@ pub struct Turn {
 impl Reactor<Edge> {
     /// A loop on the system's own readiness: epoll or kqueue, edge-triggered.
     pub fn new(limits: Limits) -> io::Result<Self> {
+        limits.check().map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what))?;
         let edge = Edge::new(&limits)?;
         Ok(Reactor::with_world(edge, limits))
     }
@@ -183,6 +184,7 @@ impl<W: World> Reactor<W> {
 
     /// Takes over an established, non-blocking connection.
     pub fn adopt(&mut self, socket: W::Stream, session: Box<dyn Session>) -> Token {
+        self.read_clock();
         let token = self.table.next_token();
         self.core.fact(Fact::Adopted { token });
         self.core.env.live += 1;
@@ -286,14 +288,19 @@ impl<W: World> Reactor<W> {
 
     /// One clock read a turn.
     fn tick(&mut self, events: usize) {
+        self.read_clock();
         let core = &mut self.core;
-        core.env.now = core.world.now().max(core.env.now);
         if core.env.date.is_stale(core.env.now) {
             let wall = core.world.wall();
             core.env.date.refresh(core.env.now, wall);
         }
         core.handshakes = core.env.limits.handshakes_per_turn;
         core.fact(Fact::Polled { events });
+    }
+
+    /// For a turn, and for what a host does between two of them.
+    fn read_clock(&mut self) {
+        self.core.env.now = self.core.world.now().max(self.core.env.now);
     }
 
     fn take_commands(&mut self) {
@@ -366,8 +373,11 @@ impl<W: World> Reactor<W> {
         }
     }
 
+    /// Expired deadlines, as many as there were: one that is put off into the past must not hold
+    /// the loop.
     fn run_timers(&mut self) {
-        while let Some((moment, token)) = self.core.timers.pop(self.core.env.now) {
+        for _ in 0..self.core.timers.len() {
+            let Some((moment, token)) = self.core.timers.pop(self.core.env.now) else { return };
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
@@ -404,14 +414,12 @@ impl<W: World> Reactor<W> {
                 _ => core.fact(Fact::Stale { token }),
             },
             Op::Close(token, mode) => self.close(token, mode),
-            Op::Offload(token, job) => {
+            Op::Offload(token, tag, job) => {
                 let handle = Handle::new(Arc::clone(&self.shared));
-                let done = Box::new(move |message| handle.deliver(token, message));
-                if !core.world.offload(job, done) {
-                    core.env.ops.push(Op::Send(
-                        token,
-                        crate::session::Message::any(crate::session::OffloadFailed),
-                    ));
+                let done =
+                    move |message| handle.deliver(token, OffloadFailed::tagged(message, tag));
+                if !core.world.offload(job, Box::new(done)) {
+                    core.env.ops.push(Op::Send(token, Message::any(OffloadFailed { tag })));
                 }
             }
             Op::Drain(deadline) => self.drain(deadline),

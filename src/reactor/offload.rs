@@ -77,7 +77,8 @@ fn work(shared: &Shared) {
             drop(queue);
             // A job that panics must not take its thread along, nor leave its connection waiting.
             done(
-                catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Message::any(OffloadFailed)),
+                catch_unwind(AssertUnwindSafe(job))
+                    .unwrap_or_else(|_| Message::any(OffloadFailed::default())),
             );
             queue = shared.lock();
         } else if queue.closed {

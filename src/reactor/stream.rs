@@ -96,6 +96,10 @@ impl<S: Stream> StreamEntry<S> {
         core: &mut Core<W>,
         f: impl FnOnce(&mut Connection, &mut crate::connection::Io<'_>),
     ) {
+        // Over its cap already, it is closed when its turn comes; until then it grows no further.
+        if self.backlog.len() > core.env.limits.backlog_cap {
+            return;
+        }
         f(&mut self.connection, &mut core.io(token, self.backlog.len()));
         self.backlog.push(&core.out, core.env.now, &core.env.limits);
         core.out.clear();

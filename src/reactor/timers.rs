@@ -44,8 +44,7 @@ impl Timers {
     }
 
     /// Items in the heap.
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }

@@ -152,7 +152,7 @@ pub trait Stream {
 /// A non-blocking datagram socket. Readiness is edge-triggered.
 pub trait DatagramSocket {
     /// Receives what is there, at most `max` datagrams, and calls `each` with every one of them.
-    /// `WouldBlock` when there is none; fewer than `max` says nothing about there being more.
+    /// `WouldBlock` when there is none; fewer than `max` means that there are no more.
     fn receive(&mut self, max: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<usize>;
     /// Sends from the front of `outbox`; answers how many were taken. An error concerns the first
     /// one only.

@@ -172,8 +172,9 @@ pub enum Op {
     Send(Token, Message),
     /// Close another connection.
     Close(Token, CloseMode),
-    /// Run a job off the loop and send its result to this connection.
-    Offload(Token, Job),
+    /// Run a job off the loop and send its result to this connection; if it cannot be run, an
+    /// [`OffloadFailed`] with this tag.
+    Offload(Token, u32, Job),
     /// End the loop gracefully within this time.
     Drain(std::time::Duration),
     /// End the loop after this turn.
@@ -323,10 +324,28 @@ impl<'a> Cx<'a> {
     ///
     /// When the pool's queue is full, or the job panics, the message is an [`OffloadFailed`].
     pub fn offload(&mut self, job: impl FnOnce() -> Message + Send + 'static) {
-        self.env.ops.push(Op::Offload(self.token, Box::new(job)));
+        self.offload_as(0, job);
+    }
+
+    /// The same, with a tag that tells failures of different jobs apart.
+    pub fn offload_as(&mut self, tag: u32, job: impl FnOnce() -> Message + Send + 'static) {
+        self.env.ops.push(Op::Offload(self.token, tag, Box::new(job)));
     }
 }
 
 /// The message that comes back in place of a result when a job could not be run to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OffloadFailed;
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OffloadFailed {
+    /// The tag that the job was given.
+    pub tag: u32,
+}
+
+impl OffloadFailed {
+    /// Gives `message` this tag if it is a failure.
+    pub(crate) fn tagged(message: Message, tag: u32) -> Message {
+        match message {
+            Message::Any(any) if any.is::<OffloadFailed>() => Message::any(OffloadFailed { tag }),
+            other => other,
+        }
+    }
+}

@@ -131,7 +131,9 @@ fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<St
     match peer.outcome {
         Some(Outcome::Ended) if peaceful && !last && answers.len() < whole => {
             let answers = answers.len();
-            found.push(format!("ended for {reason}, and {answers} of {whole} requests were answered"));
+            found.push(format!(
+                "ended for {reason}, and {answers} of {whole} requests were answered"
+            ));
         }
         Some(Outcome::Ended) if peaceful && peer.answers.at < peer.got.len() => {
             found.push(format!("ended for {reason} inside an answer"));
@@ -139,7 +141,9 @@ fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<St
         Some(Outcome::Reset) if peaceful && peer.is_good() && !jumped => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
-        None if peer.is_good() => found.push(format!("ended for {reason}, and its peer still waits")),
+        None if peer.is_good() => {
+            found.push(format!("ended for {reason}, and its peer still waits"))
+        }
         _ => {}
     }
 }

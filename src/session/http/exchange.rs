@@ -79,7 +79,11 @@ pub(crate) struct Active {
     pub(crate) peer_ended: bool,
     /// Bytes of body in the current window of progress.
     pub(crate) gained: u32,
+    /// Something was written since the idle limit last looked.
+    pub(crate) wrote: bool,
     progress: Progress,
+    /// The end of a whole answer that was too long to be written at once.
+    rest: Option<Pour>,
 }
 
 impl Active {
@@ -90,7 +94,9 @@ impl Active {
             request_ended: false,
             peer_ended: false,
             gained: 0,
+            wrote: false,
             progress: Progress::Unsent,
+            rest: None,
         }
     }
 
@@ -104,6 +110,13 @@ impl Active {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.progress == Progress::Broken
+    }
+
+    /// The end of a long answer takes the place of whatever gave it.
+    pub(crate) fn pour_the_rest(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            self.exchange = Some(Box::new(rest));
+        }
     }
 
     pub(crate) fn deadline(&self) -> Moment {
@@ -128,6 +141,14 @@ impl<'a, 'c> Writer<'a, 'c> {
         if self.active.progress != Progress::Unsent {
             log::error!("a second reply to one request was dropped");
             return;
+        }
+        let room = self.cx.room();
+        if body.len() > room && !self.active.terms.head_only {
+            self.start(status, headers, Some(body.len() as u64));
+            let (now, later) = body.split_at(room);
+            self.body(now);
+            self.active.rest = Some(Pour { body: later.to_vec(), poured: 0 });
+            return self.want_drain();
         }
         self.hold_to_the_request();
         whole(self.cx, &self.active.terms, status, headers, body);
@@ -172,6 +193,7 @@ impl<'a, 'c> Writer<'a, 'c> {
 
     /// Sends a piece of the body.
     pub fn body(&mut self, data: &[u8]) {
+        self.active.wrote = true;
         let out = self.cx.out();
         match &mut self.active.progress {
             Progress::Length(owed) if data.len() as u64 <= *owed => {
@@ -207,11 +229,10 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     /// A reply that is complete before its request can keep the connection only if reading the
-    /// rest of the request is cheap; nobody knows that of a streamed one.
+    /// rest of the request is cheap.
     fn hold_to_the_request(&mut self) {
-        if !self.active.request_ended {
-            self.active.terms.keep_alive = false;
-        }
+        let Active { terms, request_ended, .. } = &mut *self.active;
+        terms.keep_alive &= *request_ended || terms.skippable;
     }
 
     /// True once the reply has begun.
@@ -235,8 +256,12 @@ impl<'a, 'c> Writer<'a, 'c> {
     }
 
     /// Runs `job` on the off-load pool; its result arrives in [`Exchange::on_message`].
+    ///
+    /// If it cannot be run, an [`OffloadFailed`](crate::session::OffloadFailed) arrives instead. A
+    /// result that comes when this exchange is over reaches nobody.
     pub fn offload(&mut self, job: impl FnOnce() -> Message + Send + 'static) {
-        self.cx.offload(job);
+        let seq = self.seq;
+        self.cx.offload_as(seq, move || Message::any(Done { seq, message: job() }));
     }
 
     /// The time of this turn.
@@ -257,6 +282,40 @@ fn progress_of(framing: BodyLength, head_only: bool) -> Progress {
         BodyLength::Length(length) => Progress::Length(length),
         BodyLength::Chunked => Progress::Chunked,
         BodyLength::UntilClose => Progress::UntilClose,
+    }
+}
+
+/// The result of an exchange's job, on its way to that exchange and no other.
+pub(crate) struct Done {
+    pub(crate) seq: u32,
+    pub(crate) message: Message,
+}
+
+/// What is left of a long answer, written as the peer takes it.
+#[derive(Debug)]
+pub(crate) struct Pour {
+    body: Vec<u8>,
+    poured: usize,
+}
+
+impl Exchange for Pour {
+    fn on_drain(&mut self, writer: &mut Writer<'_, '_>) {
+        let left = &self.body[self.poured..];
+        let now = &left[..left.len().min(writer.room())];
+        writer.body(now);
+        self.poured += now.len();
+        if self.poured == self.body.len() { writer.finish() } else { writer.want_drain() }
+    }
+}
+
+/// A whole answer that is too long to be written at once.
+pub(crate) struct Long {
+    pub(crate) response: Response,
+}
+
+impl Exchange for Long {
+    fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
+        writer.respond(&self.response);
     }
 }
 

@@ -14,11 +14,11 @@ mod reply;
 use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
-use crate::proto::h1::{Event, Head, Memo, Refusal, Server, encode};
+use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, encode};
 use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
 use crate::time::Moment;
 
-use exchange::Active;
+use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
 pub(crate) use reply::Deferred;
 pub use reply::{Answered, Prepared, Reply, ReplyTo, Response};
@@ -77,13 +77,7 @@ struct HttpSession<H> {
 
 impl<H: Handler> Session for HttpSession<H> {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
-        let limits = cx.limits();
-        let patience = if cx.is_draining() {
-            limits.drain_idle.min(limits.first_byte)
-        } else {
-            limits.first_byte
-        };
-        self.deadline = cx.now() + patience;
+        self.deadline = cx.now() + cx.limits().first_byte;
         Flow::Continue
     }
 
@@ -95,7 +89,7 @@ impl<H: Handler> Session for HttpSession<H> {
         flow
     }
 
-    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
+    fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
         if let Some(active) = &mut self.active {
             active.peer_ended = true;
             if active.request_ended {
@@ -103,14 +97,9 @@ impl<H: Handler> Session for HttpSession<H> {
                 return Flow::Pause;
             }
         }
-        match self.machine.eof() {
-            Ok(()) if clean => Flow::Close(CloseMode::Flush, CloseReason::PeerClosed),
-            Ok(()) => Flow::Close(CloseMode::Flush, CloseReason::Truncated),
-            Err(_) => {
-                let _ = cx;
-                Flow::Close(CloseMode::Flush, CloseReason::Truncated)
-            }
-        }
+        let whole = clean && self.machine.eof().is_ok();
+        let reason = if whole { CloseReason::PeerClosed } else { CloseReason::Truncated };
+        Flow::Close(CloseMode::Flush, reason)
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
@@ -121,10 +110,20 @@ impl<H: Handler> Session for HttpSession<H> {
         let message = match message {
             Message::Any(any) => match any.downcast::<Deferred>() {
                 Ok(deferred) => return self.deferred(*deferred, cx),
-                Err(any) => Message::Any(any),
+                Err(any) => match any.downcast::<Done>() {
+                    Ok(done) if done.seq == self.seq => done.message,
+                    // The result of a job whose exchange is over: another request's by now.
+                    Ok(_) => return self.resting(),
+                    Err(any) => Message::Any(any),
+                },
             },
             other => other,
         };
+        if let Message::Any(any) = &message
+            && any.downcast_ref::<OffloadFailed>().is_some_and(|failed| failed.tag != self.seq)
+        {
+            return self.resting();
+        }
         if self.active.as_ref().is_some_and(|active| active.exchange.is_none()) {
             return self.unanswered(message, cx);
         }
@@ -134,20 +133,35 @@ impl<H: Handler> Session for HttpSession<H> {
     fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
         let now = cx.now();
         if let Some(active) = &mut self.active {
-            if active.exchange.as_ref().is_some_and(|exchange| exchange.deadline() <= now) {
-                return self.exchange(cx, |exchange, writer| exchange.on_timeout(writer));
+            if active.deadline() <= now {
+                let flow = self.exchange(cx, |exchange, writer| exchange.on_timeout(writer));
+                if self.active.as_ref().is_some_and(|active| active.deadline() <= now) {
+                    log::error!("an exchange whose deadline stays in the past was ended");
+                    return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
+                }
+                return flow;
             }
-            if self.phase == Phase::Body && active.gained >= cx.limits().progress_bytes {
+            // While the peer does not take what it is sent we do not read, so its body cannot
+            // grow; the driver's limit on writing looks after it.
+            let slow = active.gained < cx.limits().progress_bytes && cx.unsent() == 0;
+            if self.phase == Phase::Body && !slow {
                 active.gained = 0;
                 self.deadline = now + cx.limits().progress;
                 return self.resting();
             }
-            // A reply that has begun is held to the peer's pace by the driver, and to its own by
-            // its exchange's deadline.
+            // A reply that has begun is held to the peer's pace by the driver. One that says
+            // nothing for as long as a connection may be idle is over.
             if self.phase == Phase::Reply && active.has_started() {
-                self.deadline = Moment::NEVER;
+                if !std::mem::take(&mut active.wrote) && cx.unsent() == 0 {
+                    return Flow::Close(CloseMode::Linger, CloseReason::TimedOut(Phase::Idle));
+                }
+                self.deadline = now + cx.limits().idle;
                 return self.resting();
             }
+        } else if self.phase == Phase::Idle && cx.unsent() > 0 {
+            // It still takes its last answer.
+            self.idle(cx);
+            return Flow::Continue;
         }
         self.time_out(cx)
     }
@@ -207,6 +221,7 @@ impl<H: Handler> HttpSession<H> {
     #[inline]
     fn request(&mut self, head: &Head<'_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
         self.seq = self.seq.wrapping_add(1);
+        self.phase = Phase::Idle;
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq);
         let Answered { next, terms } = self.handler.on_request(head, reply);
@@ -217,17 +232,32 @@ impl<H: Handler> HttpSession<H> {
             }
             Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
-            Next::Later => self.begin(Active::new(terms, None), head.expect_continue, cx),
+            Next::Later => self.promise(terms, cx),
             Next::Exchange(exchange) => {
-                self.begin(Active::new(terms, Some(exchange)), head.expect_continue, cx)
+                let mut active = Active::new(terms, Some(exchange));
+                active.request_ended = head.framing == Framing::None;
+                self.begin(active, head.expect_continue, cx)
             }
         }
     }
 
+    /// The answer comes later, and whoever gives it does not want the body: a short one is skipped,
+    /// a long one is left unread and ends the connection.
+    fn promise(&mut self, mut terms: Terms, cx: &mut Cx<'_>) -> Option<Flow> {
+        terms.keep_alive &= terms.skippable;
+        let mut active = Active::new(terms, None);
+        active.request_ended = !terms.skippable;
+        let flow = active.request_ended.then_some(Flow::Pause);
+        self.begin(active, false, cx).or(flow)
+    }
+
     fn begin(&mut self, active: Active, expects: bool, cx: &mut Cx<'_>) -> Option<Flow> {
+        let limits = cx.limits();
+        (self.phase, self.deadline) = match active.request_ended {
+            true => (Phase::Reply, cx.now() + limits.reply),
+            false => (Phase::Body, cx.now() + limits.progress),
+        };
         self.active = Some(Box::new(active));
-        self.phase = Phase::Body;
-        self.deadline = cx.now() + cx.limits().progress;
         let flow = self.exchange(cx, |exchange, writer| exchange.on_start(writer));
         if expects && self.active.as_ref().is_some_and(|active| !active.has_started()) {
             cx.write(encode::CONTINUE);
@@ -276,6 +306,7 @@ impl<H: Handler> HttpSession<H> {
         {
             f(&mut *exchange, &mut Writer::new(cx, active, token_seq));
             active.exchange = Some(exchange);
+            active.pour_the_rest();
         }
         self.settle(cx)
     }
@@ -285,6 +316,7 @@ impl<H: Handler> HttpSession<H> {
             && deferred.seq == self.seq
         {
             Writer::new(cx, active, deferred.seq).respond(&deferred.response);
+            active.pour_the_rest();
         }
         self.settle(cx)
     }
@@ -387,7 +419,9 @@ impl<H: Handler> HttpSession<H> {
         static LATE: Fault = Fault { code: 503, what: "no reply in time" };
         let begun = self.active.as_ref().is_some_and(|active| active.has_started());
         match self.phase {
-            Phase::Head | Phase::Body if !begun => self.error(&SLOW, cx),
+            Phase::Head => self.error(&SLOW, cx),
+            // Without an exchange the answer to this body has been given.
+            Phase::Body if !begun && self.active.is_some() => self.error(&SLOW, cx),
             Phase::Reply => self.error(&LATE, cx),
             Phase::Idle | Phase::FirstByte if cx.is_draining() => {
                 return Flow::Close(CloseMode::Linger, CloseReason::Drained);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::proto::h1::encode::{self, BodyLength, Connection, InvalidHeader};
 use crate::proto::h1::{Framing, Head, Version};
 use crate::session::http::Exchange;
+use crate::session::http::exchange::Long;
 use crate::session::{Cx, Env, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
@@ -21,7 +22,7 @@ pub(crate) struct Terms {
     pub(crate) was_asked_to_close: bool,
     /// What a reply sent before the body has been read must know: the body is short enough to be
     /// skipped, or the connection ends.
-    skippable: bool,
+    pub(crate) skippable: bool,
 }
 
 impl Terms {
@@ -76,10 +77,22 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// body is left out and its length still told (RFC 9110 §9.3.2).
     #[inline]
     pub fn send(self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Answered {
+        if body.len() > self.cx.limits().high_water {
+            return self.long(status, headers, body);
+        }
         let mut terms = self.terms;
         terms.keep_alive &= terms.skippable;
         whole(self.cx, &terms, status, headers, body);
         Answered { next: Next::Sent, terms }
+    }
+
+    /// A body over the high watermark is kept, and written as the peer takes it.
+    #[cold]
+    fn long(self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Answered {
+        let own =
+            |(name, value): &(&str, &[u8])| ((*name).to_owned().into(), value.to_vec().into());
+        let headers = headers.iter().map(own).collect();
+        self.exchange(Long { response: Response { status, headers, body: body.to_vec() } })
     }
 
     /// Sends an answer that was made before: nothing is checked or formatted but the date.
@@ -119,7 +132,7 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// Runs `job` on the off-load pool and sends the answer it returns.
     pub fn offload(self, job: impl FnOnce() -> Response + Send + 'static) -> Answered {
         let seq = self.seq;
-        self.cx.offload(move || Message::any(Deferred { seq, response: job() }));
+        self.cx.offload_as(seq, move || Message::any(Deferred { seq, response: job() }));
         Answered { next: Next::Later, terms: self.terms }
     }
 
