@@ -53,7 +53,14 @@ pub(crate) fn script(size: usize, rng: &mut Rng) -> (Vec<u8>, Vec<Asked>) {
     (bytes, asked)
 }
 
-fn request(id: usize, size: usize, last: bool, rng: &mut Rng, bytes: &mut Vec<u8>, asked: &mut Vec<Asked>) {
+fn request(
+    id: usize,
+    size: usize,
+    last: bool,
+    rng: &mut Rng,
+    bytes: &mut Vec<u8>,
+    asked: &mut Vec<Asked>,
+) {
     let way = rng.pick(&WAYS);
     let has_body = matches!(way, "echo" | "collect") || way == "now" && rng.chance(300);
     let head_only = !has_body && rng.chance(100);
@@ -152,7 +159,8 @@ fn unchunk(mut rest: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {
     loop {
         let Some(end) = find(rest, b"\r\n") else { return Ok(None) };
         let line = String::from_utf8_lossy(&rest[..end]);
-        let size = usize::from_str_radix(&line, 16).map_err(|_| format!("a chunk size: {line:?}"))?;
+        let size =
+            usize::from_str_radix(&line, 16).map_err(|_| format!("a chunk size: {line:?}"))?;
         let next = end + 2 + size + 2;
         if rest.len() < next {
             return Ok(None);

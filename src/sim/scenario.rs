@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::SimStream;
-use super::web::Web;
 use super::World;
 use super::check::{Check, Violation};
 use super::fault::{Fault, Faults};
@@ -14,6 +13,7 @@ use super::net::{Action, Flavour, Net};
 use super::peer::Peer;
 use super::rng::Rng;
 use super::service::{self, Checks, Dialogue, Pairs, Watched, Watching};
+use super::web::Web;
 use crate::limits::Limits;
 use crate::probe::Counters;
 use crate::reactor::world::Listen;

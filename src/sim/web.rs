@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::http::body;
 use super::net::{Action, Shared};
 use crate::Head;
-use crate::session::http::{Answered, Collect, Exchange, Handler, Reply, ReplyTo, Response, Writer};
+use crate::session::http::{
+    Answered, Collect, Exchange, Handler, Reply, ReplyTo, Response, Writer,
+};
 
 /// Answers that were promised and are not given yet.
 pub(crate) type Promises = Rc<RefCell<Vec<Option<(ReplyTo, Response)>>>>;
@@ -35,7 +37,9 @@ impl Handler for Web {
             "pour" => reply.exchange(Pour { body: body(id, size), done: 0, chunked: false }),
             "chunks" => reply.exchange(Pour { body: body(id, size), done: 0, chunked: true }),
             "echo" => reply.exchange(Echo),
-            "collect" => Collect::reply(reply, usize::MAX, |body, writer| writer.send(200, &[], &body)),
+            "collect" => {
+                Collect::reply(reply, usize::MAX, |body, writer| writer.send(200, &[], &body))
+            }
             _ => reply.text(404, "what?\n"),
         }
     }
