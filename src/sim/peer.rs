@@ -183,6 +183,12 @@ impl Peer {
         self.appetite == Appetite::Prompt && !matches!(self.ending, Ending::Reset | Ending::Rude)
     }
 
+    /// True for a good peer that is fast enough for every time limit but that of an idle one.
+    pub(crate) fn is_quick(&self) -> bool {
+        let narrow = self.buffers.sizes.iter().any(|size| *size < 7);
+        self.is_good() && self.pace <= Duration::from_millis(2) && !narrow
+    }
+
     /// Acts as far as it can now, and puts its next deed on the agenda.
     pub(crate) fn act(&mut self, index: usize, net: &mut Net) {
         if self.outcome.is_some() || net.now < self.starts {
@@ -193,9 +199,9 @@ impl Peer {
             net.peer_close(conn, true);
             return self.end(Outcome::Left);
         }
-        self.write(conn, net);
         self.read(conn, net);
         if self.outcome.is_none() {
+            self.write(conn, net);
             self.finish(conn, net);
         }
         self.plan(index, conn, net);

@@ -2,9 +2,10 @@
 
 use super::World;
 use super::check::Seen;
+use super::fault::Fault;
 use super::peer::{Outcome, Peer};
 use super::service::{Dialogue, expected};
-use crate::error::CloseReason;
+use crate::error::{CloseReason, Phase};
 use crate::probe::Counters;
 use crate::token::Token;
 
@@ -18,7 +19,17 @@ impl World {
                 let Some(conn) = seen.conn.map(|index| &net.conns[index]) else { continue };
                 let peer = &self.peers[conn.peer];
                 let was_reset = conn.local.reset || conn.peer_closed;
-                let found = judge(peer, seen, was_reset, check.excuses.jumped.is_some());
+                let jumped = check.excuses.jumped.is_some();
+                let mut found = judge(peer, seen, was_reset, jumped);
+                let slow = jumped || net.faults.rate(Fault::SlowNetwork) > 30;
+                if let Some(CloseReason::TimedOut(phase)) = seen.closed
+                    && phase != Phase::Idle
+                    && peer.dialogue == Dialogue::Http
+                    && peer.is_quick()
+                    && !slow
+                {
+                    found.push(format!("a quick peer ran out of time: {}", phase.as_str()));
+                }
                 wrong.extend(found.into_iter().map(|what| (Some(*token), what)));
                 if seen.read != conn.local.read || seen.wrote != conn.local.wrote {
                     wrong.push((Some(*token), "its facts and its socket disagree".into()));

@@ -417,11 +417,13 @@ impl<H: Handler> HttpSession<H> {
     fn time_out(&mut self, cx: &mut Cx<'_>) -> Flow {
         static SLOW: Fault = Fault { code: 408, what: "a request that did not arrive in time" };
         static LATE: Fault = Fault { code: 503, what: "no reply in time" };
-        let begun = self.active.as_ref().is_some_and(|active| active.has_started());
+        // What is left of a request whose answer was given at once must not be answered again.
+        let unanswered = match &self.active {
+            Some(active) => !active.has_started(),
+            None => self.phase == Phase::Head,
+        };
         match self.phase {
-            Phase::Head => self.error(&SLOW, cx),
-            // Without an exchange the answer to this body has been given.
-            Phase::Body if !begun && self.active.is_some() => self.error(&SLOW, cx),
+            Phase::Head | Phase::Body if unanswered => self.error(&SLOW, cx),
             Phase::Reply => self.error(&LATE, cx),
             Phase::Idle | Phase::FirstByte if cx.is_draining() => {
                 return Flow::Close(CloseMode::Linger, CloseReason::Drained);
