@@ -1,7 +1,8 @@
 //! What only a kernel can show: real sockets on loopback, against clients from the standard library.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Server {
         limits: Limits,
         setup: impl FnOnce(&mut Reactor) -> readyloop::Token + Send + 'static,
     ) -> Self {
-        let (sender, receiver) = std::sync::mpsc::channel();
+        let (sender, receiver) = channel();
         let thread = thread::spawn(move || {
             let mut reactor = Reactor::new(limits).expect("a poll can be had");
             let token = setup(&mut reactor);
@@ -131,6 +132,49 @@ fn a_reset_harms_nobody_else() {
     let mut got = [0; 10];
     kept.read_exact(&mut got).expect("served");
     assert_eq!(&got, b"still here");
+}
+
+/// Says megabytes at once, and when it is gone.
+struct Flood(Sender<()>);
+
+impl Handler for Flood {
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        cx.write(&vec![0; FLOOD]);
+        Flow::Continue
+    }
+
+    fn on_bytes(&mut self, _: &[u8], _: &mut Cx<'_>) -> Flow {
+        Flow::Continue
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// More than the kernel takes for a peer that does not read.
+const FLOOD: usize = 32 << 20;
+
+#[test]
+fn what_is_cut_short_does_not_end_as_if_it_were_whole() {
+    let limits = Limits {
+        progress: Duration::from_millis(100),
+        backlog_cap: 2 * FLOOD,
+        ..Limits::default()
+    };
+    let (sender, gone) = channel();
+    let server = Server::start(limits, move |reactor| {
+        let flood = move |_: &ConnInfo<'_>| -> Box<dyn Session> {
+            Box::new(Raw::new(Flood(sender.clone())))
+        };
+        reactor.listen(any(), flood).expect("a port is free")
+    });
+    let mut peer = server.connect();
+    gone.recv_timeout(Duration::from_secs(20)).expect("the loop gives up");
+    let end = peer.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+    assert_eq!(end, Err(ErrorKind::ConnectionReset));
 }
 
 #[test]

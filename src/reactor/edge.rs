@@ -317,6 +317,16 @@ impl<P: Probe> World for Edge<P> {
         drop(stream);
     }
 
+    /// Without waiting for what the kernel has not sent: it would offer megabytes to a reader that
+    /// takes a byte a second, or none, long after we have given up on him.
+    fn abort(&mut self, stream: EdgeStream) {
+        if let Socketed::Inet(stream) = &stream {
+            // Fails when the connection is gone already, which is what we want.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+        self.close(stream);
+    }
+
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<EdgeDatagram> {
         let socket = bind(how, Type::DGRAM)?;
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -544,7 +544,12 @@ pub(crate) fn close<W: World>(
         None => log::debug!("closed {token}: {reason}"),
     }
     entry.connection.closed(reason);
-    core.world.close(entry.socket);
+    if entry.backlog.is_empty() {
+        core.world.close(entry.socket);
+    } else {
+        // Cut short: an orderly end would tell the peer that this was all.
+        core.world.abort(entry.socket);
+    }
     core.env.live -= 1;
     core.freed = true;
     core.fact(Fact::Closed { token, reason });

@@ -214,6 +214,11 @@ pub trait World: Probe {
     fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
     /// Closes a connection.
     fn close(&mut self, stream: Self::Stream);
+    /// Closes a connection whose last bytes will never come: the peer sees a reset, and the system
+    /// keeps nothing for it. A plain close, in a world that has no resets.
+    fn abort(&mut self, stream: Self::Stream) {
+        self.close(stream);
+    }
 
     /// Opens a datagram socket; events arrive under `token`.
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<Self::Datagram>;
