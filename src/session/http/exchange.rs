@@ -183,7 +183,10 @@ impl<'a, 'c> Writer<'a, 'c> {
         env.counters.responses[class(status)] += 1;
         let date = env.date.as_bytes();
         match encode::head(out, terms.version, status, date, headers, framing, connection) {
-            Ok(()) => self.active.progress = progress_of(framing, terms.head_only),
+            Ok(()) => {
+                self.active.wrote = true;
+                self.active.progress = progress_of(framing, terms.head_only);
+            }
             Err(invalid) => {
                 log::error!("reply not sent: {invalid}");
                 self.send(500, &[], b"Internal Server Error\n");

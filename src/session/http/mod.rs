@@ -199,6 +199,9 @@ impl<H: Handler> HttpSession<H> {
             // byte would come to have it looked for again.
             if cx.room() == 0 && !input.is_empty() {
                 cx.want_drain();
+                if self.active.is_none() && self.machine.in_head() {
+                    self.idle(cx);
+                }
                 return Flow::Continue;
             }
             let event = match self.machine.next_event(input, memo, cx.limits()) {
