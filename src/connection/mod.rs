@@ -42,7 +42,10 @@ pub struct Connection {
     carry: Carry,
     life: Life,
     wants_drain: bool,
+    /// The peer will send no more.
     ended: bool,
+    /// It said so inside TLS, and the session has input to take before it hears of it.
+    end_waits: bool,
 }
 
 /// TLS and what it needs until its handshake is done.
@@ -117,6 +120,7 @@ impl Connection {
             life,
             wants_drain: false,
             ended: false,
+            end_waits: false,
         }
     }
 
@@ -265,7 +269,10 @@ impl Connection {
             }
             Ok(_) if peer_closed && !self.ended => {
                 self.ended = true;
-                self.call(io, |session, cx| session.on_eof(true, cx));
+                self.end_waits = true;
+                let mut plain = std::mem::take(&mut io.env.plain);
+                self.hear_end(&mut plain, io.env, io.token, io.unsent);
+                io.env.plain = plain;
             }
             Ok(_) => {}
         }
@@ -366,8 +373,18 @@ impl Connection {
         let out = if self.tls.is_some() { &mut plain } else { &mut *io.out };
         self.run(out, io.env, io.token, io.unsent, f);
         self.offer_carry(out, io.env, io.token, io.unsent);
+        self.hear_end(out, io.env, io.token, io.unsent);
         io.env.plain = plain;
         self.seal(io);
+    }
+
+    /// Tells the session of an end inside TLS, after everything that came before it.
+    fn hear_end(&mut self, out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
+        let takes_more = self.wants_drain && !self.carry.is_empty();
+        if self.end_waits && self.life == Life::Open && !takes_more {
+            self.end_waits = false;
+            self.run(out, env, token, unsent, |session, cx| session.on_eof(true, cx));
+        }
     }
 
     /// One call of the session and what follows from its answer.
