@@ -317,6 +317,12 @@ impl<P: Probe> World for Edge<P> {
         drop(stream);
     }
 
+    fn reset(&mut self, stream: EdgeStream) {
+        if let Socketed::Inet(stream) = &stream {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<EdgeDatagram> {
         let socket = bind(how, Type::DGRAM)?;
         let interest = Interest::READABLE | Interest::WRITABLE;

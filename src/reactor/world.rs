@@ -214,6 +214,12 @@ pub trait World: Probe {
     fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
     /// Closes a connection.
     fn close(&mut self, stream: Self::Stream);
+    /// Closes a connection whose last bytes were not sent: by a reset where there is one. An
+    /// ordinary end would tell the peer that it has everything, and leave what it does not read in
+    /// the system's memory for minutes.
+    fn reset(&mut self, stream: Self::Stream) {
+        self.close(stream);
+    }
 
     /// Opens a datagram socket; events arrive under `token`.
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<Self::Datagram>;
