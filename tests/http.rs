@@ -544,6 +544,52 @@ fn each_phase_has_its_time_limit() {
     assert_eq!(bench.connection.deadline(), Moment::START + Limits::default().head);
 }
 
+/// A peer that always ends a packet within a message is not slow.
+#[test]
+fn each_request_has_its_own_time() {
+    let limits = Limits::default();
+    for request in [
+        &b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyz",
+    ] {
+        let mut bench = Bench::new(Limits::default());
+        let last = request.len() - 2;
+        bench.feed(&request[..last]);
+        for _ in 0..10 {
+            bench.env.now += limits.head / 2;
+            assert!(bench.connection.deadline() > bench.env.now);
+            bench.feed(&[&request[last..], &request[..last]].concat());
+        }
+        assert!(bench.said().matches("\r\n\r\n/a").count() >= 10);
+        assert_eq!(bench.connection.life(), Life::Open);
+    }
+}
+
+/// While the peer takes what it was sent we may not read, so its own time does not run.
+#[test]
+fn who_waits_for_us_is_not_late() {
+    let limits = Limits { high_water: 2000, low_water: 1000, ..Limits::default() };
+    let ask = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    let put = b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyz";
+    let mut post = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n".to_vec();
+    post.resize(post.len() + 100, b'x');
+    for half in [&b""[..], &ask[..9], &put[..put.len() - 1], &post] {
+        let mut bench = Bench::new(limits.clone());
+        bench.feed(&[ask, half].concat());
+        for _ in 0..3 {
+            bench.env.now = bench.connection.deadline();
+            let mut io = Io { out: &mut bench.out, env: &mut bench.env, token: TOKEN, unsent: 1 };
+            bench.connection.timeout(&mut io);
+            assert_eq!(bench.connection.life(), Life::Open, "{}", half.escape_ascii());
+            assert!(bench.connection.deadline() > bench.env.now);
+        }
+        bench.out.clear();
+        bench.env.now = bench.connection.deadline();
+        bench.call(|connection, io| connection.timeout(io));
+        assert_eq!(bench.connection.life(), Life::Lingering, "{}", half.escape_ascii());
+    }
+}
+
 #[test]
 fn half_a_close_after_a_whole_request_is_no_reason_not_to_answer() {
     let mut bench = Bench::new(Limits::default());

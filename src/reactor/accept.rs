@@ -7,6 +7,7 @@
 
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::connection::tls::TlsConfig;
@@ -35,9 +36,13 @@ pub(crate) struct ListenerEntry<W: World> {
     pub(crate) readable: bool,
     pub(crate) queued: bool,
     pub(crate) paused: bool,
-    /// The shortage was logged; it is logged again only after it was over.
-    pub(crate) complained: bool,
+    /// The shortage was logged, and is logged again only after this: at the limit every connection
+    /// that ends lets one in and starts it anew.
+    pub(crate) complained: Moment,
 }
+
+/// How often a shortage is logged.
+const COMPLAINT: Duration = Duration::from_secs(60);
 
 /// `ENFILE`, `EMFILE`: the same numbers on every Unix.
 fn is_exhaustion(error: &io::Error) -> bool {
@@ -119,8 +124,8 @@ fn pause<W: World>(
         core.paused += 1;
         core.fact(Fact::Paused { token, descriptors });
     }
-    if !entry.complained {
-        entry.complained = true;
+    if entry.complained <= core.env.now {
+        entry.complained = core.env.now + COMPLAINT;
         match &shortage {
             Some(error) => log::warn!(
                 "accepting pauses at {} connections: {error}; raise the limit of open files (ulimit -n)",
@@ -142,7 +147,6 @@ fn pause<W: World>(
 fn resumed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>) {
     if entry.paused {
         entry.paused = false;
-        entry.complained = false;
         core.paused -= 1;
         core.fact(Fact::Resumed { token });
     }

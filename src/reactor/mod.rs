@@ -156,7 +156,7 @@ impl<W: World> Reactor<W> {
             readable: false,
             queued: false,
             paused: false,
-            complained: false,
+            complained: Moment::START,
         };
         self.table.insert(token, Entry::Listener(Box::new(entry)));
         Ok(token)
@@ -390,6 +390,12 @@ impl<W: World> Reactor<W> {
                 _ => {}
             }
         }
+        let table = &mut self.table;
+        self.core.timers.prune(table.len(), |moment, token| match table.get(token) {
+            Some(Entry::Stream(entry)) => entry.armed == moment,
+            Some(Entry::Listener(entry)) => entry.armed == moment,
+            _ => false,
+        });
     }
 
     /// Carries out what sessions and other threads wished for. What these wishes lead to waits for

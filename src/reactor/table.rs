@@ -39,6 +39,11 @@ impl<W: World> Table<W> {
         Table { slab: Slab::new(), generations: 0 }
     }
 
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
     /// The token that the next insertion will have.
     pub(crate) fn next_token(&mut self) -> Token {
         self.generations = self.generations.wrapping_add(1);

@@ -43,6 +43,19 @@ impl Timers {
         self.0.pop().map(|Reverse(item)| item)
     }
 
+    /// Forgets the items that are nobody's any more, once they are the most part. What an entry
+    /// leaves behind, by ending or by an earlier deadline, would otherwise stay until its moment:
+    /// quick connections, or quick deadlines on one, would fill the heap as fast as they come.
+    pub(crate) fn prune(
+        &mut self,
+        entries: usize,
+        mut is_armed: impl FnMut(Moment, Token) -> bool,
+    ) {
+        if self.0.len() > 64 + 2 * entries {
+            self.0.retain(|&Reverse((moment, token))| is_armed(moment, token));
+        }
+    }
+
     /// Items in the heap.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -68,6 +81,23 @@ mod tests {
         assert_eq!(timers.len(), 1);
         assert!(timers.arm(&mut armed, at(5), token));
         assert_eq!((timers.next(), armed), (at(5), at(5)));
+    }
+
+    #[test]
+    fn what_is_left_behind_is_bounded_by_what_is_armed() {
+        let (mut timers, token) = (Timers::default(), Token::new(1, 1));
+        for round in 0..10_000 {
+            // A quick deadline comes before a slow one that was armed, and fires.
+            let mut armed = Moment::NEVER;
+            timers.arm(&mut armed, at(1000 + round), token);
+            timers.arm(&mut armed, at(1), token);
+            assert_eq!(timers.pop(at(1)), Some((at(1), token)));
+            let last = at(1000 + round);
+            timers.prune(1, |moment, _| moment == last);
+            assert!(timers.len() <= 66);
+        }
+        assert_eq!(timers.pop(at(20_000)).map(|(_, token)| token), Some(token));
+        timers.prune(1, |_, _| true);
     }
 
     #[test]

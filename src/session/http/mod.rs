@@ -158,9 +158,14 @@ impl<H: Handler> Session for HttpSession<H> {
                 self.deadline = now + cx.limits().idle;
                 return self.resting();
             }
-        } else if self.phase == Phase::Idle && cx.unsent() > 0 {
-            // It still takes its last answer.
-            self.idle(cx);
+        } else if cx.unsent() > 0 {
+            // It still takes its last answers. Until it has, we may not have read what it sent.
+            self.deadline = now
+                + match self.phase {
+                    Phase::Head => cx.limits().head,
+                    Phase::Body => cx.limits().progress,
+                    _ => cx.limits().idle,
+                };
             return Flow::Continue;
         }
         self.time_out(cx)
