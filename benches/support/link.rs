@@ -31,6 +31,7 @@ impl Link {
     /// one address has too few ports for all.
     pub(crate) fn open(target: SocketAddr, index: usize) -> io::Result<Link> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        reset_at_end(&socket)?;
         socket.set_tcp_nodelay(true)?;
         if index >= PER_SOURCE {
             let source = Ipv4Addr::new(127, 0, 0, 1 + (index / PER_SOURCE) as u8);
@@ -42,12 +43,10 @@ impl Link {
         Ok(Link::new(socket))
     }
 
-    /// Begins to connect; on loopback it is mostly established when this returns. When it is
-    /// dropped, which is after the peer's end, a reset frees the peer of its TIME-WAIT: thousands of
-    /// those would slow down whoever is measured next, and end the supply of ports.
+    /// Begins to connect; on loopback it is mostly established when this returns.
     pub(crate) fn begin(target: SocketAddr) -> io::Result<Link> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
-        socket.set_linger(Some(Duration::ZERO))?;
+        reset_at_end(&socket)?;
         match socket.connect(&target.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
             _ => Ok(Link::new(socket)),
@@ -152,6 +151,12 @@ impl Link {
         }
         Ok(true)
     }
+}
+
+/// Has the socket's end be a reset, which frees the peer of its TIME-WAIT. Tens of thousands of
+/// those would slow down whoever opens and closes connections next.
+fn reset_at_end(socket: &Socket) -> io::Result<()> {
+    socket.set_linger(Some(Duration::ZERO))
 }
 
 impl AsRawFd for Link {
