@@ -138,7 +138,7 @@ impl Connection {
     pub fn wants_read(&self) -> bool {
         matches!(self.life, Life::Open | Life::Handshake | Life::Lingering)
             && !self.ended
-            && !(self.wants_drain && !self.carry.is_empty())
+            && (!self.wants_drain || self.carry.is_empty())
     }
 
     /// True if the session asked for [`drained`](Self::drained).

@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::agenda::{Action, Source};
 use super::fault::Fault;
-use super::net::{Action, Net, Source};
+use super::net::Net;
 use crate::reactor::world::{DatagramSocket, Ready};
 use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::token::Token;
@@ -60,18 +61,6 @@ impl Mailbox {
 }
 
 impl Net {
-    /// A datagram reaches the loop's machine. Answers whether there was room for it.
-    pub(crate) fn post(&mut self, mailbox: usize, from: SocketAddr, data: Vec<u8>) -> bool {
-        let lost = self.faults.strikes(Fault::LostDatagram);
-        let entry = &mut self.mailboxes[mailbox];
-        if lost || entry.closed || entry.arrived.len() >= entry.cap {
-            return false;
-        }
-        entry.arrived.push_back((from, data));
-        self.raise_mail(mailbox, Ready::READABLE);
-        true
-    }
-
     pub(crate) fn raise_mail(&mut self, mailbox: usize, edge: Ready) {
         let entry = &mut self.mailboxes[mailbox];
         let new = entry.edge.0 == 0;

@@ -15,8 +15,6 @@ pub(crate) struct Asked {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) head_only: bool,
-    /// The connection ends after its answer.
-    pub(crate) last: bool,
     /// Its answer is made elsewhere, and may fail to be made.
     pub(crate) may_fail: bool,
 }
@@ -44,7 +42,7 @@ pub(crate) fn script(size: usize, rng: &mut Rng) -> (Vec<u8>, Vec<Asked>) {
         if last && rng.chance(150) {
             bytes.extend_from_slice(b"GET /now/0/1 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
             let end = bytes.len();
-            asked.push(Asked { head_end: end, end, status: 400, last: true, ..Asked::default() });
+            asked.push(Asked { head_end: end, end, status: 400, ..Asked::default() });
         } else {
             let length = rng.below(size.max(2) / count + 2);
             request(id, length, last && rng.chance(300), rng, &mut bytes, &mut asked);
@@ -93,7 +91,7 @@ fn request(
     }
     let may_fail = matches!(way, "work" | "later");
     let end = bytes.len();
-    asked.push(Asked { head_end, end, status: 200, body, head_only, last, may_fail });
+    asked.push(Asked { head_end, end, status: 200, body, head_only, may_fail });
 }
 
 /// What a peer has read of its answers.

@@ -19,6 +19,7 @@
 //! To see what an invariant is good for, switch one of the reactor's rules off
 //! ([`Scenario::without`], debug builds only) and look for the first violation in the trace.
 
+mod agenda;
 mod check;
 mod conn;
 mod datagram;
@@ -58,7 +59,8 @@ pub use rng::Rng;
 pub use scenario::{Report, Scenario};
 pub use service::Dialogue;
 
-use net::{Action, Listener, Net, Shared};
+use agenda::{Action, Listener};
+use net::{Net, Shared};
 use service::Checks;
 use web::Promises;
 

@@ -5,61 +5,18 @@
 //! takes time is on the agenda, in virtual time.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::agenda::{Action, Listener, Source};
 use super::conn::{Conn, Fin, Local, Pipe, Way};
 use super::datagram::Mailbox;
 use super::fault::{Fault, Faults};
 use crate::reactor::world::{Readiness, Ready};
 use crate::time::Moment;
 use crate::token::Token;
-
-/// Something that will happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Bytes of a connection arrive.
-    Move(usize, Way),
-    /// The edge that a fault owes to a connection.
-    Owed(usize, Ready),
-    /// The edge that a fault owes to a listener.
-    OwedListener(usize),
-    /// Datagrams leave or arrive.
-    Mail(usize),
-    /// A peer acts.
-    Peer(usize),
-    /// A promised answer is given.
-    Promise(usize),
-    /// An off-loaded job is done.
-    Job(usize),
-    /// A host's descriptor becomes ready.
-    External(usize),
-    /// Other processes take all descriptors, or give them back.
-    Shortage(bool),
-}
-
-/// A listening socket.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    pub(crate) token: Token,
-    pub(crate) backlog: usize,
-    pub(crate) queue: VecDeque<usize>,
-    pub(crate) edge: bool,
-    pub(crate) owed: bool,
-    pub(crate) refusing: bool,
-    pub(crate) closed: bool,
-}
-
-/// What has an edge to report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    Conn(usize),
-    Listener(usize),
-    Mailbox(usize),
-    External(usize),
-}
 
 /// How a poll reports: epoll tells all that is ready with each event, kqueue only what changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,11 +120,6 @@ impl Net {
                 self.raise_listener(listener);
             }
             Action::Mail(mailbox) => self.deliver_mail(mailbox),
-            Action::External(external) => {
-                if self.externals[external].is_some() {
-                    self.push(Source::External(external));
-                }
-            }
             Action::Shortage(on) => self.shortage = on,
             other => return Some(other),
         }
@@ -587,10 +539,6 @@ impl Net {
             }
             Source::Mailbox(mailbox) => match self.mail_event(mailbox) {
                 Some(event) => event,
-                None => return,
-            },
-            Source::External(external) => match self.externals[external] {
-                Some(token) => (token, Ready::READABLE),
                 None => return,
             },
         };

@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use super::agenda::Action;
 use super::http::{self, Answers, Asked};
-use super::net::{Action, Buffers, Net};
+use super::net::{Buffers, Net};
 use super::rng::Rng;
 use super::service::{Dialogue, owed};
 use crate::time::Moment;
@@ -336,13 +337,13 @@ impl Peer {
 
 fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
     match dialogue {
-        Dialogue::Echo | Dialogue::Relay => (0..size).map(|_| rng.next() as u8).collect(),
+        Dialogue::Echo | Dialogue::Relay => (0..size).map(|_| rng.draw() as u8).collect(),
         Dialogue::Produce => {
             let wanted = size * rng.between(1, 3);
             vec![(wanted >> 16) as u8, (wanted >> 8) as u8, wanted as u8]
         }
         Dialogue::Refuse => vec![b'x'; size],
-        Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.next() as u8).collect(),
+        Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.draw() as u8).collect(),
         Dialogue::Greet | Dialogue::Mail | Dialogue::Http => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,12 +24,12 @@ impl Rng {
     /// A generator of its own for one part of a scenario: what that part draws does not change
     /// what the others get.
     pub fn fork(&mut self) -> Rng {
-        Rng(self.next())
+        Rng(self.draw())
     }
 
     /// A number below `end`; zero if `end` is zero.
     pub fn below(&mut self, end: usize) -> usize {
-        if end == 0 { 0 } else { (self.next() % end as u64) as usize }
+        if end == 0 { 0 } else { (self.draw() % end as u64) as usize }
     }
 
     /// A number from `low` to `high`, both included.
@@ -50,7 +50,7 @@ impl Rng {
     /// A time of at most `most`.
     pub fn time(&mut self, most: Duration) -> Duration {
         let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX - 1);
-        Duration::from_nanos(self.next() % (nanos + 1))
+        Duration::from_nanos(self.draw() % (nanos + 1))
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     fn a_seed_decides_everything_and_bounds_hold() {
         let (mut one, mut other) = (Rng::new(7), Rng::new(7));
         for _ in 0..1000 {
-            assert_eq!(one.next(), other.next());
+            assert_eq!(one.draw(), other.draw());
             assert!((3..=5).contains(&one.between(3, 5)));
             other.between(3, 5);
         }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::SimStream;
 use super::World;
+use super::agenda::Action;
 use super::check::{Check, Violation};
 use super::fault::{Fault, Faults};
-use super::net::{Action, Flavour, Net};
+use super::net::{Flavour, Net};
 use super::peer::Peer;
 use super::rng::Rng;
 use super::service::{self, Checks, Dialogue, Pairs, Watched, Watching};
@@ -75,7 +76,7 @@ impl Scenario {
 
     /// Runs it until the world is quiet.
     pub fn run(&self) -> Report {
-        Run::new(self).to_the_end()
+        Run::new(self).play()
     }
 }
 
@@ -119,7 +120,6 @@ struct Run {
     rng: Rng,
     /// Peers whose connections the host will hand over, and when.
     to_adopt: Vec<(Moment, Peer)>,
-    mailboxes: Vec<Token>,
     /// How often the host meddles, of a thousand turns.
     meddles: u16,
     drains_at: Moment,
@@ -156,7 +156,6 @@ impl Run {
             pairs,
             rng,
             to_adopt: Vec::new(),
-            mailboxes: Vec::new(),
             meddles,
             drains_at: Moment::NEVER,
             // Whoever breaks a rule wants to know whether it is noticed, not how often.
@@ -231,7 +230,7 @@ impl Run {
         }
     }
 
-    fn to_the_end(mut self) -> Report {
+    fn play(mut self) -> Report {
         let mut turns = 0;
         loop {
             self.meddle();
@@ -343,7 +342,7 @@ impl Run {
             return;
         }
         let length = self.rng.pick(&[1, 10, 300]);
-        let bytes: Vec<u8> = (0..length).map(|_| self.rng.next() as u8).collect();
+        let bytes: Vec<u8> = (0..length).map(|_| self.rng.draw() as u8).collect();
         if self.handle.send(token, Message::Bytes(bytes.clone().into())).is_ok() {
             self.checks.borrow_mut().seen(token).posted.extend(bytes);
         }

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::agenda::Action;
 use super::http::body;
-use super::net::{Action, Shared};
+use super::net::Shared;
 use crate::Head;
 use crate::session::http::{
     Answered, Collect, Exchange, Handler, Reply, ReplyTo, Response, Writer,
