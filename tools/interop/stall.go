@@ -107,5 +107,8 @@ func deaf(conn *net.TCPConn) {
 	if count == most {
 		log.Fatal("still sent to after 5 s without reading")
 	}
+	if err == nil {
+		log.Fatal("cut short, but it ends as if it were whole, after ", count, " bytes")
+	}
 	fmt.Println("ended after", count, "bytes:", err)
 }
