@@ -1,6 +1,6 @@
 //! A world without an operating system: the whole loop, in virtual time, under seeded faults.
 //!
-//! A [`World`] implements the reactor's own [`world::World`](crate::reactor::world::World), so the
+//! A [`World`] implements the reactor's own [`world::World`], so the
 //! code that runs here is the code that runs on a kernel: nothing of the reactor is replaced but
 //! the sockets, the clock and the poll. One number, the seed, decides everything that happens, so
 //! whatever was seen once can be seen again, step by step:
