@@ -25,6 +25,19 @@ fn echo(_: &ConnInfo<'_>) -> Box<dyn Session> {
     Box::new(Raw::new(Echo))
 }
 
+/// The same without a copy.
+struct Mirror;
+
+impl Handler for Mirror {
+    fn on_bytes(&mut self, _: &[u8], _: &mut Cx<'_>) -> Flow {
+        Flow::Reflect
+    }
+}
+
+fn mirror(_: &ConnInfo<'_>) -> Box<dyn Session> {
+    Box::new(Raw::new(Mirror))
+}
+
 /// A loop on a thread of its own.
 struct Server {
     address: SocketAddr,
@@ -77,8 +90,13 @@ fn any() -> Listen {
 
 #[test]
 fn bulk_through_a_reader_that_stalls_comes_back_whole() {
-    let server = Server::start(Limits::default(), |reactor| {
-        reactor.listen(any(), echo).expect("a port is free")
+    bulk_comes_back_whole(echo);
+    bulk_comes_back_whole(mirror);
+}
+
+fn bulk_comes_back_whole(service: fn(&ConnInfo<'_>) -> Box<dyn Session>) {
+    let server = Server::start(Limits::default(), move |reactor| {
+        reactor.listen(any(), service).expect("a port is free")
     });
     let mut writer = server.connect();
     let mut reader = writer.try_clone().expect("a socket can be shared");

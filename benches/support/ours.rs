@@ -66,9 +66,8 @@ fn tls() -> io::Result<TlsConfig> {
 struct Echo;
 
 impl raw::Handler for Echo {
-    fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow {
-        cx.write(bytes);
-        Flow::Continue
+    fn on_bytes(&mut self, _: &[u8], _: &mut Cx<'_>) -> Flow {
+        Flow::Reflect
     }
 }
 

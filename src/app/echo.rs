@@ -12,9 +12,8 @@ use crate::session::{ConnInfo, Cx, Env, Flow, Service, Session};
 pub struct Echo;
 
 impl Handler for Echo {
-    fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow {
-        cx.write(bytes);
-        Flow::Continue
+    fn on_bytes(&mut self, _: &[u8], _: &mut Cx<'_>) -> Flow {
+        Flow::Reflect
     }
 }
 

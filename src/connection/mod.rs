@@ -182,18 +182,28 @@ impl Connection {
     /// Wire bytes arrived. TLS deciphers them where they are.
     #[inline]
     pub fn feed(&mut self, wire: &mut [u8], io: &mut Io<'_>) {
+        let reflected = self.feed_in_place(wire, io);
+        io.out.extend_from_slice(&wire[..reflected]);
+    }
+
+    /// The same, for a driver that can send from where it read: answers how many of the first wire
+    /// bytes are to be sent back as they are. If any are, nothing was appended to `out`.
+    #[inline]
+    pub fn feed_in_place(&mut self, wire: &mut [u8], io: &mut Io<'_>) -> usize {
         match self.life {
             Life::Lingering => self.discard(wire.len()),
             Life::Flushing | Life::Closed => {}
             _ if self.tls.is_some() => self.feed_tls(wire, io),
-            _ => self.feed_plain(wire, io),
+            _ => return self.feed_plain(wire, io),
         }
+        0
     }
 
     #[inline]
-    fn feed_plain(&mut self, mut input: &[u8], io: &mut Io<'_>) {
+    fn feed_plain(&mut self, mut input: &[u8], io: &mut Io<'_>) -> usize {
+        let mut reflected = 0;
         if self.carry.is_empty() && self.life == Life::Open {
-            self.offer(&mut input, io.out, io.env, io.token, io.unsent);
+            reflected = self.offer(&mut input, io.out, io.env, io.token, io.unsent);
             if !input.is_empty() {
                 self.hold(input, io.env);
             }
@@ -202,6 +212,7 @@ impl Connection {
             self.offer_carry(io.out, io.env, io.token, io.unsent);
         }
         self.seal(io);
+        reflected
     }
 
     #[cold]
@@ -228,7 +239,9 @@ impl Connection {
             };
             match self.life {
                 Life::Open if self.carry.is_empty() => {
-                    self.offer(&mut input, &mut plain, env, token, unsent);
+                    let all = input;
+                    let reflected = self.offer(&mut input, &mut plain, env, token, unsent);
+                    plain.extend_from_slice(&all[..reflected]);
                     self.hold(input, env);
                 }
                 Life::Open | Life::Paused => {
@@ -389,7 +402,8 @@ impl Connection {
         self.apply(flow, out, env, token, unsent);
     }
 
-    /// Offers input until the session stops upgrading.
+    /// Offers input until the session stops upgrading. Answers how many of its first bytes are to be
+    /// sent back; nothing was appended to `out` then.
     #[inline]
     fn offer(
         &mut self,
@@ -398,15 +412,26 @@ impl Connection {
         env: &mut Env,
         token: Token,
         unsent: usize,
-    ) {
+    ) -> usize {
+        let all = input.len();
         loop {
-            let Some(session) = &mut self.session else { return };
+            let before = *input;
+            let Some(session) = &mut self.session else { return 0 };
             let cx = &mut Cx::new(out, env, token, unsent, &mut self.wants_drain);
             let flow = session.on_data(input, cx);
+            if let Flow::Reflect = flow {
+                self.life = Life::Open;
+                let taken = before.len() - input.len();
+                if before.len() == all && out.is_empty() {
+                    return taken;
+                }
+                out.extend_from_slice(&before[..taken]);
+                return 0;
+            }
             let upgrades = matches!(flow, Flow::Upgrade(_));
             self.apply(flow, out, env, token, unsent);
             if !upgrades || self.life != Life::Open || input.is_empty() {
-                return;
+                return 0;
             }
         }
     }
@@ -417,7 +442,8 @@ impl Connection {
         }
         let bytes = self.carry.take();
         let mut input = &bytes[..];
-        self.offer(&mut input, out, env, token, unsent);
+        let reflected = self.offer(&mut input, out, env, token, unsent);
+        out.extend_from_slice(&bytes[..reflected]);
         let used = bytes.len() - input.len();
         if matches!(self.life, Life::Open | Life::Paused) {
             self.carry.keep(bytes, used);
@@ -438,7 +464,7 @@ impl Connection {
     fn apply(&mut self, flow: Flow, out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
         match flow {
             // By far the most frequent answer; kept apart so that the others do not slow it down.
-            Flow::Continue => self.life = Life::Open,
+            Flow::Continue | Flow::Reflect => self.life = Life::Open,
             flow => self.change(flow, out, env, token, unsent),
         }
     }
@@ -453,7 +479,7 @@ impl Connection {
         unsent: usize,
     ) {
         match flow {
-            Flow::Continue => self.life = Life::Open,
+            Flow::Continue | Flow::Reflect => self.life = Life::Open,
             Flow::Pause => self.life = Life::Paused,
             Flow::Close(mode, reason) => self.close(mode, reason, env),
             Flow::Upgrade(next) => {

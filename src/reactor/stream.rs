@@ -5,7 +5,7 @@
 //! short read or write, or by the end of the stream. Whatever stops a drive while a bit is set must
 //! leave a reason to come back: the run queue, a write event, or a message.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use crate::buf::Backlog;
 use crate::connection::{Connection, Life};
@@ -163,7 +163,12 @@ fn read<W: World>(
                 }
                 let Core { scratch, out, env, .. } = core;
                 let mut io = crate::connection::Io { out, env, token, unsent: entry.backlog.len() };
-                entry.connection.feed(&mut scratch[..count], &mut io);
+                let reflected = entry.connection.feed_in_place(&mut scratch[..count], &mut io);
+                if reflected > 0
+                    && let over @ Some(_) = write_back(entry, token, core, reflected)
+                {
+                    return over;
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 core.fact(Fact::Blocked { token, writing: false });
@@ -293,27 +298,65 @@ fn write_through<W: World>(
             Life::Flushing | Life::Lingering => entry.socket.write_last(&core.out),
             _ => entry.socket.write(&core.out, &[]),
         };
-        match result {
-            Ok(count) => {
-                core.fact(Fact::Wrote { token, bytes: count });
-                (taken, full) = (count, count < core.out.len());
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                core.fact(Fact::Blocked { token, writing: true });
-                full = true;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
+        (taken, full) = match wrote(result, core.out.len(), token, core) {
+            Ok(outcome) => outcome,
+            Err(reason) => {
                 core.out.clear();
-                return Some(CloseReason::from_io(&error));
+                return Some(reason);
             }
-        }
+        };
     }
     if taken < core.out.len() {
         return keep_rest(entry, token, core, taken, full);
     }
     core.out.clear();
     None
+}
+
+/// Sends the first `count` bytes read back from where they lie, unless others wait before them.
+#[inline(never)]
+fn write_back<W: World>(
+    entry: &mut StreamEntry<W::Stream>,
+    token: Token,
+    core: &mut Core<W>,
+    count: usize,
+) -> Option<CloseReason> {
+    let (mut taken, mut full) = (0, false);
+    let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
+    if first && entry.ready.has(Ready::WRITABLE) {
+        let result = entry.socket.write(&core.scratch[..count], &[]);
+        (taken, full) = match wrote(result, count, token, core) {
+            Ok(outcome) => outcome,
+            Err(reason) => return Some(reason),
+        };
+    }
+    if taken < count {
+        core.out.extend_from_slice(&core.scratch[taken..count]);
+        return keep_rest(entry, token, core, 0, full);
+    }
+    None
+}
+
+/// What a write came to: how much was taken, and whether the socket is full now.
+#[inline]
+fn wrote<W: World>(
+    result: io::Result<usize>,
+    offered: usize,
+    token: Token,
+    core: &mut Core<W>,
+) -> Result<(usize, bool), CloseReason> {
+    match result {
+        Ok(count) => {
+            core.fact(Fact::Wrote { token, bytes: count });
+            Ok((count, count < offered))
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            core.fact(Fact::Blocked { token, writing: true });
+            Ok((0, true))
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok((0, false)),
+        Err(error) => Err(CloseReason::from_io(&error)),
+    }
 }
 
 /// The rest waits. If the socket is full the world is asked to say when it can go on; if it is not

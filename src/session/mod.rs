@@ -83,6 +83,9 @@ pub trait Session {
 pub enum Flow {
     /// Go on: take more input when it comes.
     Continue,
+    /// From [`Session::on_data`]: go on, and send back what this call took, as it came. A driver
+    /// that can does so from where it was read, without a copy. Elsewhere it is `Continue`.
+    Reflect,
     /// Take no more input until a later call returns [`Flow::Continue`].
     Pause,
     /// From here on the connection is `0`'s: it gets `on_open`, then the bytes not yet taken.

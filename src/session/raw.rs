@@ -12,7 +12,7 @@ pub trait Handler {
         Flow::Continue
     }
 
-    /// Bytes arrived; all of them are taken.
+    /// Bytes arrived; all of them are taken. [`Flow::Reflect`] sends them back.
     fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow;
 
     /// There is room again, after [`Cx::want_drain`].
