@@ -30,6 +30,8 @@ pub(crate) struct Core<W> {
     pub(crate) freed: bool,
     /// Listeners that wait for that.
     pub(crate) paused: usize,
+    /// A shortage that listeners meet is logged, and not again before this.
+    pub(crate) complained: Moment,
     pub(crate) rules: Rules,
 }
 

@@ -106,6 +106,7 @@ impl<W: World> Reactor<W> {
             handshakes: 0,
             freed: false,
             paused: 0,
+            complained: Moment::START,
             rules: Rules::default(),
         };
         Reactor {
@@ -156,7 +157,6 @@ impl<W: World> Reactor<W> {
             readable: false,
             queued: false,
             paused: false,
-            complained: Moment::START,
         };
         self.table.insert(token, Entry::Listener(Box::new(entry)));
         Ok(token)
