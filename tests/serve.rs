@@ -483,3 +483,28 @@ fn a_shortage_of_descriptors_is_logged_once_and_passes() {
     assert_eq!(server.log().matches("accepting pauses").count(), 1, "{}", server.log());
     drop(others);
 }
+
+/// Who waits for a turn that may compute his handshake is not looked at in every turn before it.
+#[test]
+fn handshakes_that_wait_cost_nothing() {
+    const CLIENTS: u32 = 300;
+    let rows = ["--only", "http,https", "--http", "0", "--https", "0"];
+    let server = Server::start("herd", &[&rows[..], &["--handshakes-per-turn", "1"]].concat());
+    server.signal(Signal::SIGSTOP);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = server.connect("https");
+            client.write_all(b"no handshake at all").expect("queued");
+            client
+        })
+        .collect();
+    server.signal(Signal::SIGCONT);
+    for mut client in clients {
+        // An alert, or a reset.
+        let _ = client.read_to_end(&mut Vec::new());
+    }
+    let metrics = get(server.connect("http"), "/metrics");
+    let line = metrics.lines().find_map(|line| line.strip_prefix("readyloop_budget_stops_total "));
+    let stops: u32 = line.and_then(|count| count.parse().ok()).expect("a number");
+    assert!(stops < 4 * CLIENTS, "{stops}");
+}
