@@ -440,3 +440,71 @@ fn a_thousand_clients_at_the_sink_lose_nothing_at_the_end() {
         assert_eq!(found, 1, "message {number}");
     }
 }
+
+/// As in a flood: at the limit each connection that ends lets one in and the shortage begins anew.
+#[test]
+fn a_shortage_of_descriptors_is_logged_once_and_passes() {
+    let server = Server::start("full", &["--only", "http", "--http", "0"]);
+    let process = Pid::from_raw(server.child.id() as i32).to_string();
+    let limit = |count: &str| {
+        let limits = format!("--nofile={count}:");
+        Command::new("prlimit").args(["--pid", &process, &limits]).status()
+    };
+    if !limit("60").is_ok_and(|status| status.success()) {
+        eprintln!("no prlimit on this machine: nothing to show");
+        return;
+    }
+    let ask = |server: &Server| {
+        let mut client = server.connect("http");
+        // Who is turned away may see a reset already here.
+        let _ = client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: test\r\n\r\n");
+        client
+    };
+    let mut kept: Vec<_> = (0..20).map(|_| ask(&server)).collect();
+    let mut others: std::collections::VecDeque<_> = (0..100).map(|_| ask(&server)).collect();
+    server.wait_for_log("accepting pauses");
+    for _ in 0..200 {
+        others.pop_front();
+        others.push_back(ask(&server));
+    }
+    // Those who came first are served all along.
+    for client in &mut kept {
+        let mut answer = [0; 1024];
+        for _ in 0..2 {
+            let count = client.read(&mut answer).expect("an answer");
+            assert!(answer[..count].ends_with(b"Hello, World!"));
+            client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: test\r\n\r\n").expect("open");
+        }
+    }
+    // Nobody leaves; there are more descriptors all the same, which only a timer can find out.
+    assert!(limit("1000").is_ok_and(|status| status.success()));
+    let answer = get(server.connect("http"), "/metrics");
+    assert!(answer.contains("readyloop_accept_pauses_total"), "{answer}");
+    assert_eq!(server.log().matches("accepting pauses").count(), 1, "{}", server.log());
+    drop(others);
+}
+
+/// Who waits for a turn that may compute his handshake is not looked at in every turn before it.
+#[test]
+fn handshakes_that_wait_cost_nothing() {
+    const CLIENTS: u32 = 300;
+    let rows = ["--only", "http,https", "--http", "0", "--https", "0"];
+    let server = Server::start("herd", &[&rows[..], &["--handshakes-per-turn", "1"]].concat());
+    server.signal(Signal::SIGSTOP);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = server.connect("https");
+            client.write_all(b"no handshake at all").expect("queued");
+            client
+        })
+        .collect();
+    server.signal(Signal::SIGCONT);
+    for mut client in clients {
+        // An alert, or a reset.
+        let _ = client.read_to_end(&mut Vec::new());
+    }
+    let metrics = get(server.connect("http"), "/metrics");
+    let line = metrics.lines().find_map(|line| line.strip_prefix("readyloop_budget_stops_total "));
+    let stops: u32 = line.and_then(|count| count.parse().ok()).expect("a number");
+    assert!(stops < 4 * CLIENTS, "{stops}");
+}

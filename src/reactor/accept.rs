@@ -36,9 +36,6 @@ pub(crate) struct ListenerEntry<W: World> {
     pub(crate) readable: bool,
     pub(crate) queued: bool,
     pub(crate) paused: bool,
-    /// The shortage was logged, and is logged again only after this: at the limit every connection
-    /// that ends lets one in and starts it anew.
-    pub(crate) complained: Moment,
 }
 
 /// How often a shortage is logged.
@@ -124,8 +121,9 @@ fn pause<W: World>(
         core.paused += 1;
         core.fact(Fact::Paused { token, descriptors });
     }
-    if entry.complained <= core.env.now {
-        entry.complained = core.env.now + COMPLAINT;
+    // At the limit every connection that ends lets one in, and the shortage begins anew.
+    if core.complained <= core.env.now {
+        core.complained = core.env.now + COMPLAINT;
         match &shortage {
             Some(error) => log::warn!(
                 "accepting pauses at {} connections: {error}; raise the limit of open files (ulimit -n)",

@@ -22,6 +22,8 @@ pub(crate) struct Core<W> {
     pub(crate) timers: Timers,
     /// Entries with work left that no event will announce.
     pub(crate) run: VecDeque<Token>,
+    /// TLS handshakes that wait for a turn that may compute them.
+    pub(crate) handshaking: VecDeque<Token>,
     /// Entries whose backlog got messages in this turn.
     pub(crate) dirty: Vec<Token>,
     /// TLS handshakes that may still compute in this turn.
@@ -30,6 +32,8 @@ pub(crate) struct Core<W> {
     pub(crate) freed: bool,
     /// Listeners that wait for that.
     pub(crate) paused: usize,
+    /// A shortage that listeners meet is logged, and not again before this.
+    pub(crate) complained: Moment,
     pub(crate) rules: Rules,
 }
 

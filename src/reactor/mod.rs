@@ -102,10 +102,12 @@ impl<W: World> Reactor<W> {
             out: Vec::new(),
             timers: Timers::default(),
             run: VecDeque::new(),
+            handshaking: VecDeque::new(),
             dirty: Vec::new(),
             handshakes: 0,
             freed: false,
             paused: 0,
+            complained: Moment::START,
             rules: Rules::default(),
         };
         Reactor {
@@ -156,7 +158,6 @@ impl<W: World> Reactor<W> {
             readable: false,
             queued: false,
             paused: false,
-            complained: Moment::START,
         };
         self.table.insert(token, Entry::Listener(Box::new(entry)));
         Ok(token)
@@ -246,6 +247,7 @@ impl<W: World> Reactor<W> {
 
     fn has_work(&self) -> bool {
         !self.core.run.is_empty()
+            || !self.core.handshaking.is_empty()
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
             || self.shared.is_pending()
@@ -270,6 +272,7 @@ impl<W: World> Reactor<W> {
         let polled = self.core.world.poll(&mut events, timeout);
         self.tick(events.len());
         self.take_commands();
+        self.run_handshakes();
         for &event in &events {
             self.on_event(event);
         }
@@ -340,6 +343,17 @@ impl<W: World> Reactor<W> {
                 udp::drive(entry, token, core);
             }
             Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
+        }
+    }
+
+    /// The handshakes that have waited longest, before new ones come with the events.
+    fn run_handshakes(&mut self) {
+        while self.core.handshakes > 0 {
+            let Some(token) = self.core.handshaking.pop_front() else { return };
+            if let Some(Entry::Stream(entry)) = self.table.get(token) {
+                entry.unqueued();
+                self.drive(token);
+            }
         }
     }
 

@@ -77,9 +77,15 @@ impl<S: Stream> StreamEntry<S> {
 
     /// Puts the entry on the run queue, once.
     pub(crate) fn queue<W: World>(&mut self, token: Token, core: &mut Core<W>) {
+        self.queue_in(token, false, core);
+    }
+
+    /// Handshakes that may not compute in this turn wait in a queue of their own, of which a turn
+    /// takes only what it may: looking at all of them in each turn would cost more than they do.
+    fn queue_in<W: World>(&mut self, token: Token, handshake: bool, core: &mut Core<W>) {
         if !self.marks.has(Marks::QUEUED) {
             self.marks.set(Marks::QUEUED, true);
-            core.run.push_back(token);
+            if handshake { &mut core.handshaking } else { &mut core.run }.push_back(token);
         }
     }
 
@@ -187,13 +193,14 @@ fn read<W: World>(
             return over;
         }
     }
-    // A paused connection does not read and so would never see that its peer is gone. One that
-    // closes needs no such hint: it is over already, or its next write tells.
-    if entry.ready.has(Ready::CLOSED)
-        && matches!(entry.connection.life(), Life::Open | Life::Paused)
-        && !entry.connection.wants_read()
-        && entry.marks.has(Marks::REGISTERED)
-    {
+    // A paused connection does not read and so would never see that its peer is gone; a handshake
+    // would wait for its turn to learn it. One that closes needs no such hint: it is over already,
+    // or its next write tells.
+    let is_deaf = match entry.connection.life() {
+        Life::Open | Life::Paused => !entry.connection.wants_read(),
+        life => life == Life::Handshake,
+    };
+    if is_deaf && entry.ready.has(Ready::CLOSED) && entry.marks.has(Marks::REGISTERED) {
         return Some(match entry.socket.take_error() {
             Some(error) => CloseReason::from_io(&error),
             None => CloseReason::Reset,
@@ -214,10 +221,11 @@ fn spend<W: World>(
     budget: &mut u32,
 ) -> bool {
     let handshake = entry.connection.is_handshaking();
-    if (*budget == 0 || (handshake && core.handshakes == 0)) && core.rules.keep(Rule::ReadBudget) {
+    let must_queue = handshake && core.handshakes == 0;
+    if (*budget == 0 || must_queue) && core.rules.keep(Rule::ReadBudget) {
         core.fact(Fact::Budget { token });
         if core.rules.keep(Rule::BudgetRequeues) {
-            entry.queue(token, core);
+            entry.queue_in(token, must_queue, core);
         }
         return false;
     }
