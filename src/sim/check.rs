@@ -55,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) closing: Option<CloseMode>,
     /// The session asked to be told when there is room.
     pub(crate) wants_drain: bool,
+    /// It left input for later.
+    pub(crate) holds: bool,
     pub(crate) deadline: Option<Moment>,
     /// The turn in which `deadline` was last set.
     deadline_turn: u64,
@@ -64,6 +66,10 @@ pub(crate) struct Seen {
     pub(crate) unsent_since: Option<Moment>,
     last_read: Option<Moment>,
     reads_in_drive: u32,
+    /// The turn in which its budget ran out last.
+    spent_turn: u64,
+    /// The turn in which it was read last, and how often.
+    reads_in_turn: (u64, u32),
     /// Drives in a row that no event, message or timer asked for and that did nothing.
     idle_drives: u32,
     /// Bytes sent to it as messages by others, and those its session has heard.
@@ -86,6 +92,7 @@ impl Seen {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Excuses {
     pub(crate) draining_since: Option<Moment>,
+    pub(crate) drains_within: Duration,
     pub(crate) dropping: bool,
     /// When the clock jumped last: time limits may have passed without anybody's fault.
     pub(crate) jumped: Option<Moment>,
@@ -108,6 +115,8 @@ pub(crate) struct Check {
     /// Facts of this turn that mean that something got done.
     pub(crate) progress: u32,
     idle_turns: u32,
+    /// The last fact was an event of this one.
+    event: Option<Token>,
     trace: Option<Vec<String>>,
 }
 
@@ -127,6 +136,7 @@ impl Check {
             received: BTreeMap::new(),
             progress: 0,
             idle_turns: 0,
+            event: None,
             trace: traced.then(Vec::new),
         }
     }
@@ -206,7 +216,8 @@ impl Check {
 
     /// Something other than I/O asked for a drive.
     pub(crate) fn excuse_drive(&mut self, token: Token) {
-        self.seen(token).idle_drives = 0;
+        let entry = self.seen(token);
+        entry.idle_drives = 0;
         self.progress += 1;
     }
 
@@ -258,19 +269,24 @@ impl Check {
         }
     }
 
-    fn drove(&mut self, token: Token) {
+    fn drove(&mut self, token: Token, by_event: bool) {
         self.alive(token, "driven");
+        let turn = self.turn;
         let entry = self.seen(token);
         entry.reads_in_drive = 0;
         entry.idle_drives += 1;
+        let again = by_event && entry.spent_turn == turn;
         if entry.idle_drives == 30 {
             self.violate(token, "driven again and again though nothing happens");
+        }
+        if again {
+            self.violate(token, "an event drove it in the turn in which its budget ran out");
         }
     }
 
     fn read(&mut self, token: Token, bytes: usize) {
         self.alive(token, "read");
-        let (now, most) = (self.now, self.limits.reads_per_drive);
+        let (now, turn, most) = (self.now, self.turn, self.limits.reads_per_drive);
         let (high, low) = (self.limits.high_water, self.limits.low_water);
         let entry = self.seen(token);
         entry.read += bytes;
@@ -279,10 +295,16 @@ impl Check {
         }
         entry.reads_in_drive += 1;
         entry.idle_drives = 0;
+        let before = if entry.reads_in_turn.0 == turn { entry.reads_in_turn.1 } else { 0 };
+        entry.reads_in_turn = (turn, before + 1);
         let (reads, unsent, ended) = (entry.reads_in_drive, entry.unsent(), entry.ended);
         entry.ended |= bytes == 0;
         if reads > most {
             self.violate(token, format!("{reads} reads in one drive"));
+        }
+        // One budget for readiness, by events or the run queue; one for a timer, one for messages.
+        if before == most * 3 {
+            self.violate(token, "read more than its share in one turn");
         }
         if unsent >= high.max(low + 1) {
             self.violate(token, format!("read above the high watermark: {unsent} unsent"));
@@ -308,7 +330,6 @@ impl Check {
     }
 
     fn share(&mut self, token: Token, accepted: bool) {
-        let events = self.batch.iter().filter(|other| **other == token).count() as u32;
         let (table, most) = if accepted {
             (&mut self.accepts, self.limits.accepts_per_turn)
         } else {
@@ -316,8 +337,12 @@ impl Check {
         };
         let count = table.entry(token).or_default();
         *count += 1;
-        // The run queue and the retry timer each may add a share to those of the events.
-        if *count == most * (events + 2) + 1 {
+        // One share by an event or the run queue, and one by the retry timer. A listener that
+        // closes for a drain takes in whoever waits.
+        let closes = self.excuses.draining_since.is_some_and(|since| {
+            self.now >= since + self.limits.drain_idle.min(self.excuses.drains_within)
+        });
+        if *count == most * 2 + 1 && !closes {
             self.violate(token, "took more than its share in one turn");
         }
     }
@@ -395,29 +420,29 @@ impl Check {
         self.accepts.clear();
         self.received.clear();
     }
-
-    /// How long the loop's idle turns may go on is a matter of progress; a timer is progress.
-    pub(crate) fn time_passed(&mut self, by: Duration) {
-        if by > Duration::from_millis(1) {
-            self.progress += 1;
-        }
-    }
 }
 
 impl Probe for Check {
     fn fact(&mut self, fact: Fact) {
         self.counters.fact(fact);
         self.note(|| format!("{fact:?}"));
+        let event = self.event.take();
         match fact {
-            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Budget { .. } | Fact::Stale { .. } => {
+            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Stale { .. } => return,
+            Fact::Budget { token } => {
+                let turn = self.turn;
+                if let Some(entry) = self.seen.get_mut(&token) {
+                    entry.spent_turn = turn;
+                }
                 return;
             }
             Fact::Blocked { token, .. } => return self.alive(token, "blocked"),
-            Fact::Driven { token } => return self.drove(token),
+            Fact::Driven { token } => return self.drove(token, event == Some(token)),
             Fact::Event { token, .. } => {
                 if !self.batch.contains(&token) {
                     self.violate(token, "it got an event that was somebody else's");
                 }
+                self.event = Some(token);
                 return self.asked(token);
             }
             Fact::Accepted { token, from } => {

@@ -24,8 +24,9 @@ use crate::session::{CloseMode, ConnInfo, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
-/// Turns after which a run that does not come to rest is given up.
-const MOST_TURNS: u64 = 20_000;
+/// Turns after which a run that does not come to rest is given up. What one relays to another may
+/// have to pass byte by byte, with a fault at each.
+const MOST_TURNS: u64 = 60_000;
 
 /// Violations after which a run is given up.
 const MOST_VIOLATIONS: usize = 20;
@@ -368,6 +369,7 @@ impl Run {
         let deadline = Duration::from_millis(self.rng.between(50, 5_000) as u64);
         let now = self.reactor.world().net.borrow().now;
         self.checks.borrow_mut().excuses.draining_since = Some(now);
+        self.checks.borrow_mut().excuses.drains_within = deadline;
         self.checks.borrow_mut().note(|| format!("host: drains within {deadline:?}"));
         if self.rng.chance(500) {
             self.reactor.drain(deadline);

@@ -123,18 +123,27 @@ impl Watched {
         let mut check = self.checks.borrow_mut();
         check.called(self.token, produced, self.inner.deadline());
         let seen = check.seen(self.token);
-        seen.paused = matches!(flow, Flow::Pause);
+        seen.wants_drain = cx.wants_drain();
         match flow {
+            Flow::Stay => flow,
+            Flow::Pause => {
+                seen.paused = true;
+                flow
+            }
             Flow::Close(mode, reason) => {
                 seen.closing.get_or_insert(mode);
                 check.note(|| format!("  session wants its end: {mode:?}, {reason}"));
                 flow
             }
             Flow::Upgrade(inner) => {
+                (seen.paused, seen.wants_drain) = (false, false);
                 let (checks, token) = (Rc::clone(&self.checks), self.token);
                 Flow::Upgrade(Box::new(Watched { inner, checks, token }))
             }
-            other => other,
+            other => {
+                seen.paused = false;
+                other
+            }
         }
     }
 }
@@ -145,7 +154,9 @@ impl Session for Watched {
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
-        self.call(cx, |inner, cx| inner.on_data(input, cx))
+        let flow = self.call(cx, |inner, cx| inner.on_data(input, cx));
+        self.checks.borrow_mut().seen(self.token).holds = !input.is_empty();
+        flow
     }
 
     fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
@@ -198,12 +209,7 @@ pub(crate) fn open(
         Dialogue::Greet => Box::new(Raw::new(Greet)),
         Dialogue::Mail => Box::new(Raw::new(Listen)),
         Dialogue::Refuse => Box::new(Raw::new(Refuse)),
-        Dialogue::Produce => Box::new(Produce {
-            checks: Rc::clone(checks),
-            wanted: None,
-            done: 0,
-            deadline: Moment::NEVER,
-        }),
+        Dialogue::Produce => Box::new(Produce { wanted: None, done: 0, deadline: Moment::NEVER }),
         Dialogue::Think => Box::new(Think { deadline: Moment::NEVER, ended: false, busy: false }),
         Dialogue::Relay => {
             let partner = pairs.borrow_mut().join(token);
@@ -254,7 +260,6 @@ impl Handler for Refuse {
 
 /// Produces as much as was asked for, never beyond the high watermark, and then closes.
 struct Produce {
-    checks: Checks,
     wanted: Option<usize>,
     done: usize,
     deadline: Moment,
@@ -270,7 +275,6 @@ impl Produce {
         if more {
             cx.want_drain();
         }
-        self.checks.borrow_mut().seen(cx.token()).wants_drain = more;
         if more { Flow::Continue } else { Flow::Close(CloseMode::Linger, CloseReason::Finished) }
     }
 }
