@@ -106,6 +106,8 @@ pub mod session;
 pub mod sim;
 pub mod time;
 pub mod token;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use error::CloseReason;
 pub use limits::Limits;
