@@ -9,25 +9,37 @@
 //! pipelined requests wait in the kernel and push back on the peer.
 
 mod exchange;
+mod origin;
+mod prepared;
 mod reply;
 
 use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
 use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, Trailers, encode};
-use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
+use crate::session::{
+    CloseMode, ConnInfo, Cx, Env, Flow, Message, OffloadFailed, Service, Session,
+};
 use crate::time::Moment;
 
 use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
+pub use origin::{Origin, TlsSummary};
+pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
-pub use reply::{Answered, Origin, Outcome, Prepared, Reply, ReplyTo, Response, TlsSummary};
+pub use reply::{Answered, Outcome, Reply, ReplyTo, Response};
 use reply::{Next, Observer, Terms};
 
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
     /// A request head arrived. Its body, if any, follows only if the reply becomes an exchange.
     fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered;
+
+    /// A request was refused before any handler saw it, or was not answered in time: `fault` has
+    /// the status that the peer got. For logs.
+    fn on_refused(&self, fault: &'static Fault, origin: &Origin, env: &mut Env) {
+        let _ = (fault, origin, env);
+    }
 }
 
 impl<F: Fn(&Head<'_>, Reply<'_, '_>) -> Answered + 'static> Handler for F {
@@ -473,5 +485,6 @@ impl<H: Handler> HttpSession<H> {
     fn error(&mut self, fault: &'static Fault, cx: &mut Cx<'_>) {
         let head_only = self.active.as_ref().is_some_and(|active| active.terms.head_only);
         reply::plain_error(fault.code, fault.what, head_only, cx);
+        self.handler.on_refused(fault, &self.origin, cx.env());
     }
 }
