@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::negotiate;
-use crate::proto::h1::Head;
+use crate::proto::h1::{Head, Headers};
 use crate::session::http::{Answered, Reply, Response, Writer};
 
 /// A content coding.
@@ -39,15 +39,15 @@ impl Coding {
         }
     }
 
-    /// The one that `head` prefers of those in `offers`, which are in the server's order. `None` if
-    /// it accepts none of them.
-    pub fn choose(head: &Head<'_>, offers: &[Coding]) -> Option<Coding> {
+    /// The one of `offers`, which are in the server's order, that a request with these fields
+    /// prefers. `None` if it accepts none of them.
+    pub fn choose(fields: Headers<'_>, offers: &[Coding]) -> Option<Coding> {
         let mut names = [""; 4];
         for (name, offer) in names.iter_mut().zip(offers) {
             *name = offer.name();
         }
         let names = names.get(..offers.len()).unwrap_or(&names);
-        let at = negotiate::encoding(negotiate::values(head, "accept-encoding"), names)?;
+        let at = negotiate::encoding(negotiate::values(fields, "accept-encoding"), names)?;
         offers.get(at).copied()
     }
 }
@@ -195,16 +195,16 @@ pub fn send(
     options: &Options,
 ) -> Answered {
     if !varies(&response, options) {
-        return give(reply, &response);
+        return reply.respond(response);
     }
     vary(&mut response);
-    match Coding::choose(head, &DYNAMIC) {
-        None | Some(Coding::Identity) => give(reply, &response),
+    match Coding::choose(head.headers(), &DYNAMIC) {
+        None | Some(Coding::Identity) => reply.respond(response),
         Some(coding) if response.body.len() > options.offload_bytes => {
             let options = options.clone();
             reply.offload(move || made(response, coding, &options))
         }
-        Some(coding) => give(reply, &made(response, coding, options)),
+        Some(coding) => reply.respond(made(response, coding, options)),
     }
 }
 
@@ -214,12 +214,6 @@ pub fn coded(
     answer: impl Fn(&Head<'_>) -> Response + 'static,
 ) -> impl Fn(&Head<'_>, Reply<'_, '_>) -> Answered + 'static {
     move |head, reply| send(head, reply, answer(head), &options)
-}
-
-fn give(reply: Reply<'_, '_>, response: &Response) -> Answered {
-    let headers: Vec<(&str, &[u8])> =
-        response.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    reply.send(response.status, &headers, &response.body)
 }
 
 /// True if the client's wishes decide what is sent.
@@ -292,7 +286,7 @@ impl Stream {
     /// Decides by the request's head, before the exchange begins.
     pub fn of(head: &Head<'_>, content_type: &[u8], options: &Options) -> Self {
         let is_wanted = is_compressible(content_type);
-        let coding = match Coding::choose(head, &DYNAMIC) {
+        let coding = match Coding::choose(head.headers(), &DYNAMIC) {
             Some(coding) if is_wanted => coding,
             _ => Coding::Identity,
         };
@@ -313,7 +307,7 @@ impl Stream {
     pub fn body(&mut self, writer: &mut Writer<'_, '_>, data: &[u8]) {
         let Some(encoder) = &mut self.encoder else { return writer.body(data) };
         match encoder.push(data, true) {
-            Ok(ready) => writer.body(&ready),
+            Ok(ready) => writer.body_shared(ready.into()),
             Err(error) => log::error!("a piece could not be compressed: {error}"),
         }
     }
@@ -321,7 +315,7 @@ impl Stream {
     /// Ends the answer.
     pub fn finish(&mut self, writer: &mut Writer<'_, '_>) {
         match self.encoder.take().map(Encoder::finish) {
-            Some(Ok(end)) => writer.body(&end),
+            Some(Ok(end)) => writer.body_shared(end.into()),
             Some(Err(error)) => log::error!("a body could not be ended: {error}"),
             None => {}
         }

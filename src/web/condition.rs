@@ -69,10 +69,15 @@ pub struct Conditions<'h> {
 impl<'h> Conditions<'h> {
     /// Finds the conditions in a head.
     pub fn of(head: &Head<'h>) -> Self {
+        Conditions::new(head.method, head.headers())
+    }
+
+    /// Finds the conditions among the fields of a request with this method.
+    pub fn new(method: &str, headers: Headers<'h>) -> Self {
         let mut found = Conditions {
-            headers: head.headers(),
-            reads: matches!(head.method, "GET" | "HEAD"),
-            gets: head.method == "GET",
+            headers: headers.clone(),
+            reads: matches!(method, "GET" | "HEAD"),
+            gets: method == "GET",
             if_match: false,
             if_none_match: false,
             unmodified_since: Once::Absent,
@@ -80,7 +85,7 @@ impl<'h> Conditions<'h> {
             if_range: Once::Absent,
             range: Once::Absent,
         };
-        for (name, value) in head.headers() {
+        for (name, value) in headers {
             found.note(name, value);
         }
         found
@@ -108,6 +113,11 @@ impl<'h> Conditions<'h> {
             && self.unmodified_since == Once::Absent
             && self.modified_since == Once::Absent
             && self.range == Once::Absent
+    }
+
+    /// True if a part was asked for, on whatever condition.
+    pub fn has_range(&self) -> bool {
+        self.gets && self.range != Once::Absent
     }
 
     /// Decides, given the validators of the current representation; `None` if there is none, as

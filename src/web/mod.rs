@@ -7,5 +7,6 @@ pub mod coding;
 pub mod condition;
 pub mod date;
 pub mod etag;
+pub mod files;
 pub mod negotiate;
 pub mod range;
