@@ -68,8 +68,8 @@
 //!    nothing is copied or allocated, and a head whose bytes equal the last one's is not even parsed.
 //! 6. The application's [`Handler`](session::http::Handler) answers; [`proto::h1::encode`] appends
 //!    head and body to the loop's one output buffer.
-//! 7. Back in `stream.rs`, one write. If the socket takes it all, the connection owns no buffer; if
-//!    not, the rest becomes its backlog, and write readiness is asked for, once.
+//! 7. Then, in `reactor/write.rs`, one write. If the socket takes it all, the connection owns no
+//!    buffer; if not, the rest becomes its backlog, and write readiness is asked for, once.
 //! 8. The deadline for the next request is noted in the connection; the timer heap is touched only
 //!    when it would fire earlier than it is armed for.
 //!
@@ -79,7 +79,8 @@
 //!
 //! * A session writes only its own output. What it wants of others is an [`Op`](session::Op),
 //!   carried out after it has returned: nothing re-enters.
-//! * Ready bits are set by the poll and cleared in `stream.rs` alone.
+//! * Ready bits are set by the poll; `stream.rs` alone clears what it has read, `write.rs` what it
+//!   has filled.
 //! * Whatever stops while work is left must leave a reason to come back: the run queue, a write
 //!   event, a deadline or a message. [`sim`] hunts for violations, over thousands of seeds.
 //! * An error of one connection ends that connection. [`Reactor::turn`] fails only if the poll does.
@@ -107,6 +108,8 @@ pub mod sim;
 pub mod time;
 pub mod token;
 
+/// Shared bytes, as messages carry them; from the crate `bytes`.
+pub use bytes::Bytes;
 pub use error::CloseReason;
 pub use limits::Limits;
 pub use proto::h1::Head;

@@ -75,12 +75,18 @@ impl fmt::Debug for Moment {
 pub struct HttpDate {
     text: [u8; 29],
     stale_at: Moment,
+    /// What the wall clock will show then.
+    next: SystemTime,
 }
 
 impl HttpDate {
     /// A date that the first [`refresh`](Self::refresh) fills in.
     pub fn new() -> Self {
-        HttpDate { text: *b"Thu, 01 Jan 1970 00:00:00 GMT", stale_at: Moment::START }
+        HttpDate {
+            text: *b"Thu, 01 Jan 1970 00:00:00 GMT",
+            stale_at: Moment::START,
+            next: UNIX_EPOCH,
+        }
     }
 
     /// True when the second has changed since the last refresh.
@@ -93,7 +99,14 @@ impl HttpDate {
     pub fn refresh(&mut self, now: Moment, wall: SystemTime) {
         let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.text = imf_fixdate(since.as_secs());
-        self.stale_at = now + Duration::from_nanos(1_000_000_000 - u64::from(since.subsec_nanos()));
+        let left = Duration::from_nanos(1_000_000_000 - u64::from(since.subsec_nanos()));
+        self.stale_at = now + left;
+        self.next = UNIX_EPOCH + since + left;
+    }
+
+    /// What the wall clock shows at `now`, which is not long after the last refresh.
+    pub fn wall(&self, now: Moment) -> SystemTime {
+        self.next - self.stale_at.since(now) + now.since(self.stale_at)
     }
 
     /// The 29 bytes of the IMF-fixdate.
@@ -185,5 +198,9 @@ mod tests {
         assert_eq!(date.as_bytes(), b"Sun, 06 Nov 1994 08:49:37 GMT");
         assert!(!date.is_stale(Moment::START + Duration::from_millis(749)));
         assert!(date.is_stale(Moment::START + Duration::from_millis(750)));
+        for millis in [0, 100, 749, 750, 1800] {
+            let passed = Duration::from_millis(millis);
+            assert_eq!(date.wall(Moment::START + passed), wall + passed);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use readyloop::buf::Out;
 use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::Env;
@@ -157,7 +158,7 @@ fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
 fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
     let mut env = Env::new(Limits::default());
     env.date.refresh(Moment::START, UNIX_EPOCH);
-    let (mut out, token) = (Vec::new(), Token::new(0, 1));
+    let (mut out, token) = (Out::default(), Token::new(0, 1));
     let service = Http::new(answer);
     let mut io = Io { out: &mut out, env: &mut env, token, unsent: 0 };
     let mut connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
@@ -171,7 +172,7 @@ fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
     // Whether a peer that asked for the end sent more behind it is all that tells these two apart.
     let life =
         if connection.life() == Life::Flushing { Life::Lingering } else { connection.life() };
-    (out, life)
+    (out.take(), life)
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn tls_ends_every_broken_handshake_and_keeps_little() {
             }
         }
         let mut env = Env::new(Limits::default());
-        let (mut out, token) = (Vec::new(), Token::new(0, 1));
+        let (mut out, token) = (Out::default(), Token::new(0, 1));
         let tls = config.accept().expect("a connection");
         let mut connection = Connection::secure(tls, Rc::clone(&service), Peer::Unnamed, &env);
         let mut rest = &bytes[..];

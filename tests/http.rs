@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use readyloop::buf::Out;
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::{
@@ -97,7 +98,7 @@ struct Bench {
     promised: Rc<Cell<Option<ReplyTo>>>,
     connection: Connection,
     env: Env,
-    out: Vec<u8>,
+    out: Out,
 }
 
 const TOKEN: Token = Token::new(0, 1);
@@ -120,7 +121,7 @@ impl Bench {
     fn with(limits: Limits, service: &dyn Service) -> Self {
         let mut env = Env::new(limits);
         env.date.refresh(Moment::START, UNIX_EPOCH);
-        let mut out = Vec::new();
+        let mut out = Out::default();
         let mut io = Io { out: &mut out, env: &mut env, token: TOKEN, unsent: 0 };
         let connection = Connection::plain(service, &Peer::Unnamed, &mut io);
         Bench { promised: Rc::default(), connection, env, out }
@@ -131,11 +132,11 @@ impl Bench {
         f(&mut self.connection, &mut io);
         // A driver that writes all at once has drained at once.
         while self.connection.wants_drain() {
-            let mut sent = std::mem::take(&mut self.out);
+            let mut sent = self.out.take();
             let mut io = Io { out: &mut self.out, env: &mut self.env, token: TOKEN, unsent: 0 };
             self.connection.drained(&mut io);
-            sent.append(&mut self.out);
-            self.out = sent;
+            sent.append(&mut self.out.take());
+            self.out.bytes = sent;
         }
     }
 
@@ -146,7 +147,7 @@ impl Bench {
 
     /// What was answered since the last call, without the fields that every answer has.
     fn said(&mut self) -> String {
-        let text = String::from_utf8(std::mem::take(&mut self.out)).expect("answers are text here");
+        let text = String::from_utf8(self.out.take()).expect("answers are text here");
         text.replace("Server: readyloop\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "")
     }
 }

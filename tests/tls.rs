@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use readyloop::buf::Out;
 use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
@@ -53,11 +54,12 @@ impl Pair {
 
     /// Calls the connection and hands what it says to the client.
     fn call(&mut self, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
-        let mut out = Vec::new();
+        let mut out = Out::default();
         f(
             &mut self.connection,
             &mut Io { out: &mut out, env: &mut self.env, token: TOKEN, unsent: 0 },
         );
+        let out = out.take();
         let mut wire = &out[..];
         while !wire.is_empty() {
             self.client.read_tls(&mut wire).expect("a slice can be read");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use readyloop::app::web::{Row, Web};
+use readyloop::buf::Out;
 use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
@@ -15,7 +16,7 @@ const TOKEN: Token = Token::new(0, 1);
 struct Visit {
     connection: Connection,
     env: Env,
-    out: Vec<u8>,
+    out: Out,
 }
 
 impl Visit {
@@ -28,23 +29,23 @@ impl Visit {
             try_it: "nc 127.0.0.1 7007".into(),
         };
         web.describe(&[row]).expect("a good page");
-        let (mut env, mut out) = (Env::new(Limits::default()), Vec::new());
+        let (mut env, mut out) = (Env::new(Limits::default()), Out::default());
         let mut io = Io { out: &mut out, env: &mut env, token: TOKEN, unsent: 0 };
         let connection = Connection::plain(&Http::new(web), &Peer::Unnamed, &mut io);
         Visit { connection, env, out }
     }
 
     fn call(&mut self, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
-        let mut all = std::mem::take(&mut self.out);
+        let mut all = self.out.take();
         let mut io = Io { out: &mut self.out, env: &mut self.env, token: TOKEN, unsent: 0 };
         f(&mut self.connection, &mut io);
-        all.append(&mut self.out);
+        all.append(&mut self.out.take());
         while self.connection.wants_drain() {
             let mut io = Io { out: &mut self.out, env: &mut self.env, token: TOKEN, unsent: 0 };
             self.connection.drained(&mut io);
-            all.append(&mut self.out);
+            all.append(&mut self.out.take());
         }
-        self.out = all;
+        self.out.bytes = all;
     }
 
     /// Sends bytes and takes what has been answered.
@@ -54,7 +55,7 @@ impl Visit {
     }
 
     fn take(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.out)).into_owned()
+        String::from_utf8_lossy(&self.out.take()).into_owned()
     }
 
     fn ask(&mut self, method: &str, path: &str) -> String {

@@ -61,6 +61,7 @@ impl Handler for Greeting {
 mod tests {
     use super::*;
     use crate::Limits;
+    use crate::buf::Out;
     use crate::session::Env;
     use crate::token::Token;
 
@@ -70,11 +71,11 @@ mod tests {
         let mut greeting = Greeting { rest: WORDS };
         let mut said = Vec::new();
         for count in 1..=WORDS.len() {
-            let (mut out, mut drain) = (Vec::new(), false);
+            let (mut out, mut drain) = (Out::default(), false);
             let mut cx = Cx::new(&mut out, &mut env, Token::new(0, 0), 0, &mut drain);
             let last = matches!(greeting.say(&mut cx), Flow::Close(CloseMode::Linger, _));
             assert_eq!((out.len(), last, drain), (1, count == WORDS.len(), !last));
-            said.append(&mut out);
+            said.append(&mut out.bytes);
         }
         assert_eq!(said, WORDS);
     }

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use crate::buf::Carry;
+use crate::buf::{Carry, Inset, Out, Part};
 use crate::error::{CloseReason, Phase};
 use crate::session::datagram::Peer;
 use crate::session::{CloseMode, ConnInfo, Cx, Env, Flow, Message, Service, Session};
@@ -72,7 +72,7 @@ struct Ending {
 /// What a connection needs from its driver during a call.
 pub struct Io<'a> {
     /// Wire bytes to send are appended here.
-    pub out: &'a mut Vec<u8>,
+    pub out: &'a mut Out,
     /// What all connections of the loop share.
     pub env: &'a mut Env,
     /// The connection's name.
@@ -183,7 +183,7 @@ impl Connection {
     #[inline]
     pub fn feed(&mut self, wire: &mut [u8], io: &mut Io<'_>) {
         let reflected = self.feed_in_place(wire, io);
-        io.out.extend_from_slice(&wire[..reflected]);
+        io.out.bytes.extend_from_slice(&wire[..reflected]);
     }
 
     /// The same, for a driver that can send from where it read: answers how many of the first wire
@@ -223,7 +223,7 @@ impl Connection {
         let (env, token, unsent) = (&mut *io.env, io.token, io.unsent);
         let mut plain = std::mem::take(&mut env.plain);
         let mut input_while_closed = 0;
-        let result = secure.tls.read(wire, io.out, |event| {
+        let result = secure.tls.read(wire, &mut io.out.bytes, |event| {
             let mut input = match event {
                 TlsEvent::Data(bytes) => bytes,
                 TlsEvent::Open(info) => {
@@ -241,7 +241,7 @@ impl Connection {
                 Life::Open if self.carry.is_empty() => {
                     let all = input;
                     let reflected = self.offer(&mut input, &mut plain, env, token, unsent);
-                    plain.extend_from_slice(&all[..reflected]);
+                    plain.bytes.extend_from_slice(&all[..reflected]);
                     self.hold(input, env);
                 }
                 Life::Open | Life::Paused => {
@@ -283,7 +283,7 @@ impl Connection {
         &mut self,
         opening: &mut Option<Opening>,
         tls: crate::session::TlsInfo<'_>,
-        plain: &mut Vec<u8>,
+        plain: &mut Out,
         env: &mut Env,
         token: Token,
         unsent: usize,
@@ -379,7 +379,7 @@ impl Connection {
     }
 
     /// Tells the session of an end inside TLS, after everything that came before it.
-    fn hear_end(&mut self, out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
+    fn hear_end(&mut self, out: &mut Out, env: &mut Env, token: Token, unsent: usize) {
         let takes_more = self.wants_drain && !self.carry.is_empty();
         if self.end_waits && self.life == Life::Open && !takes_more {
             self.end_waits = false;
@@ -391,7 +391,7 @@ impl Connection {
     #[inline]
     fn run(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut Out,
         env: &mut Env,
         token: Token,
         unsent: usize,
@@ -408,7 +408,7 @@ impl Connection {
     fn offer(
         &mut self,
         input: &mut &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Out,
         env: &mut Env,
         token: Token,
         unsent: usize,
@@ -425,7 +425,7 @@ impl Connection {
                 if before.len() == all && out.is_empty() {
                     return taken;
                 }
-                out.extend_from_slice(&before[..taken]);
+                out.bytes.extend_from_slice(&before[..taken]);
                 return 0;
             }
             let upgrades = matches!(flow, Flow::Upgrade(_));
@@ -436,14 +436,14 @@ impl Connection {
         }
     }
 
-    fn offer_carry(&mut self, out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
+    fn offer_carry(&mut self, out: &mut Out, env: &mut Env, token: Token, unsent: usize) {
         if self.life != Life::Open || self.carry.is_empty() {
             return;
         }
         let bytes = self.carry.take();
         let mut input = &bytes[..];
         let reflected = self.offer(&mut input, out, env, token, unsent);
-        out.extend_from_slice(&bytes[..reflected]);
+        out.bytes.extend_from_slice(&bytes[..reflected]);
         let used = bytes.len() - input.len();
         if matches!(self.life, Life::Open | Life::Paused) {
             self.carry.keep(bytes, used);
@@ -461,7 +461,7 @@ impl Connection {
     }
 
     #[inline]
-    fn apply(&mut self, flow: Flow, out: &mut Vec<u8>, env: &mut Env, token: Token, unsent: usize) {
+    fn apply(&mut self, flow: Flow, out: &mut Out, env: &mut Env, token: Token, unsent: usize) {
         match flow {
             // By far the most frequent answer; kept apart so that the others do not slow it down.
             Flow::Continue | Flow::Reflect => self.life = Life::Open,
@@ -470,17 +470,11 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn change(
-        &mut self,
-        flow: Flow,
-        out: &mut Vec<u8>,
-        env: &mut Env,
-        token: Token,
-        unsent: usize,
-    ) {
+    fn change(&mut self, flow: Flow, out: &mut Out, env: &mut Env, token: Token, unsent: usize) {
         match flow {
             Flow::Continue | Flow::Reflect => self.life = Life::Open,
             Flow::Pause => self.life = Life::Paused,
+            Flow::Stay => {}
             Flow::Close(mode, reason) => self.close(mode, reason, env),
             Flow::Upgrade(next) => {
                 if let Some(mut last) = self.session.replace(next) {
@@ -539,7 +533,13 @@ impl Connection {
     fn seal_tls(&mut self, io: &mut Io<'_>) {
         let Some(secure) = &mut self.tls else { return };
         if !io.env.plain.is_empty() {
-            let sealed = secure.tls.write(&io.env.plain, io.out);
+            let wire = &mut io.out.bytes;
+            let sealed = io.env.plain.parts().try_for_each(|part| match part {
+                Part::Own(bytes) => secure.tls.write(bytes, wire),
+                Part::Inset(Inset::Shared(bytes)) => secure.tls.write(bytes, wire),
+                // `Out` refuses files here: what is not shown to us cannot be enciphered.
+                Part::Inset(Inset::File(_)) => Ok(()),
+            });
             io.env.plain.clear();
             if sealed.is_err() {
                 self.close(CloseMode::Abort, CloseReason::Tls, io.env);
@@ -547,7 +547,7 @@ impl Connection {
             }
         }
         if matches!(self.life, Life::Flushing | Life::Lingering) {
-            secure.tls.close(io.out);
+            secure.tls.close(&mut io.out.bytes);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::buf::Out;
 use crate::connection::Io;
 use crate::probe::{Fact, Probe};
 use crate::reactor::rule::Rules;
@@ -18,7 +19,7 @@ pub(crate) struct Core<W> {
     /// The loop's one read buffer.
     pub(crate) scratch: Box<[u8]>,
     /// Output of the connection at work; empty between drives.
-    pub(crate) out: Vec<u8>,
+    pub(crate) out: Out,
     pub(crate) timers: Timers,
     /// Entries with work left that no event will announce.
     pub(crate) run: VecDeque<Token>,

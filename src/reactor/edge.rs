@@ -1,7 +1,7 @@
 //! The default world: mio, edge-triggered, with socket2 for the options. The only file that names mio.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net as unix;
@@ -12,8 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::net::{TcpListener, TcpStream, UnixDatagram, UnixListener, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
+#[cfg(target_os = "linux")]
+use nix::sys::sendfile::sendfile;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use crate::buf::FileSpan;
 use crate::limits::Limits;
 use crate::probe::{Fact, Probe};
 use crate::reactor::Reactor;
@@ -160,16 +163,33 @@ impl Stream for EdgeStream {
     }
 
     #[inline]
-    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socketed::Inet(stream) if second.is_empty() => stream.write(first),
-            Socketed::Inet(stream) => {
-                stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
-            }
-            Socketed::Unix(stream) => {
-                stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
-            }
+            Socketed::Inet(stream) => stream.write(bytes),
+            Socketed::Unix(stream) => stream.write(bytes),
         }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socketed::Inet(stream) => stream.write_vectored(slices),
+            Socketed::Unix(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_file(&mut self, span: &FileSpan) -> io::Result<usize> {
+        let mut offset = i64::try_from(span.offset).map_err(|_| ErrorKind::InvalidInput)?;
+        let socket = match &*self {
+            Socketed::Inet(stream) => stream.as_fd(),
+            Socketed::Unix(stream) => stream.as_fd(),
+        };
+        Ok(sendfile(socket, &*span.file, Some(&mut offset), span.length)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_file(&mut self, _: &FileSpan) -> io::Result<usize> {
+        Err(ErrorKind::Unsupported.into())
     }
 
     #[cfg(target_os = "linux")]
@@ -201,6 +221,8 @@ impl<P: Probe> World for Edge<P> {
     type Listener = EdgeListener;
     type Datagram = EdgeDatagram;
     type External = OwnedFd;
+
+    const SENDS_FILES: bool = cfg!(target_os = "linux");
 
     #[inline]
     fn now(&mut self) -> Moment {

@@ -19,6 +19,7 @@ mod table;
 mod timers;
 mod udp;
 pub mod world;
+mod write;
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,6 +27,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::buf::Out;
 use crate::connection::Connection;
 use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
@@ -99,7 +101,7 @@ impl<W: World> Reactor<W> {
             world,
             env,
             scratch,
-            out: Vec::new(),
+            out: Out::new(W::SENDS_FILES),
             timers: Timers::default(),
             run: VecDeque::new(),
             handshaking: VecDeque::new(),

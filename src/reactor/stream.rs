@@ -5,7 +5,7 @@
 //! short read or write, or by the end of the stream. Whatever stops a drive while a bit is set must
 //! leave a reason to come back: the run queue, a write event, or a message.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use crate::buf::Backlog;
 use crate::connection::{Connection, Life};
@@ -15,6 +15,7 @@ use crate::reactor::core::Core;
 use crate::reactor::rule::Rule;
 use crate::reactor::table::{Entry, Table};
 use crate::reactor::world::{Ready, Stream, World};
+use crate::reactor::write::{flush, write_back, write_through};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -26,20 +27,20 @@ pub(crate) struct StreamEntry<S> {
     pub(crate) armed: Moment,
     pub(crate) generation: u32,
     pub(crate) ready: Ready,
-    marks: Marks,
+    pub(super) marks: Marks,
 }
 
 /// Facts about an entry that are true for a while.
 #[derive(Clone, Copy, Default)]
-struct Marks(u8);
+pub(super) struct Marks(u8);
 
 impl Marks {
     /// It is in the run queue.
     const QUEUED: u8 = 1;
     /// The world knows its socket.
-    const REGISTERED: u8 = 2;
+    pub(super) const REGISTERED: u8 = 2;
     /// The world reports write readiness too.
-    const WRITES: u8 = 4;
+    pub(super) const WRITES: u8 = 4;
     /// Reading has stopped at the high watermark.
     const STALLED: u8 = 8;
     /// Our direction has ended.
@@ -48,12 +49,12 @@ impl Marks {
     const DIRTY: u8 = 32;
 
     #[inline]
-    fn has(self, mark: u8) -> bool {
+    pub(super) fn has(self, mark: u8) -> bool {
         self.0 & mark != 0
     }
 
     #[inline]
-    fn set(&mut self, mark: u8, on: bool) {
+    pub(super) fn set(&mut self, mark: u8, on: bool) {
         if on { self.0 |= mark } else { self.0 &= !mark }
     }
 }
@@ -107,8 +108,7 @@ impl<S: Stream> StreamEntry<S> {
             return;
         }
         f(&mut self.connection, &mut core.io(token, self.backlog.len()));
-        self.backlog.push(&core.out, core.env.now, &core.env.limits);
-        core.out.clear();
+        self.backlog.take(&mut core.out, core.env.now, &core.env.limits);
         if !self.marks.has(Marks::DIRTY) && core.rules.keep(Rule::ResumeRequeues) {
             self.marks.set(Marks::DIRTY, true);
             core.dirty.push(token);
@@ -284,167 +284,6 @@ fn produce_more<W: World>(
         entry.connection.drained(&mut core.io(token, entry.backlog.len()));
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
-        }
-    }
-    None
-}
-
-/// Writes `out` at once if nothing waits before it; what the socket does not take joins the backlog.
-#[inline]
-fn write_through<W: World>(
-    entry: &mut StreamEntry<W::Stream>,
-    token: Token,
-    core: &mut Core<W>,
-) -> Option<CloseReason> {
-    if core.out.is_empty() {
-        return None;
-    }
-    let (mut taken, mut full) = (0, false);
-    let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
-    if first && entry.ready.has(Ready::WRITABLE) {
-        let result = match entry.connection.life() {
-            Life::Flushing | Life::Lingering => entry.socket.write_last(&core.out),
-            _ => entry.socket.write(&core.out, &[]),
-        };
-        (taken, full) = match wrote(result, core.out.len(), token, core) {
-            Ok(outcome) => outcome,
-            Err(reason) => {
-                core.out.clear();
-                return Some(reason);
-            }
-        };
-    }
-    if taken < core.out.len() {
-        return keep_rest(entry, token, core, taken, full);
-    }
-    core.out.clear();
-    None
-}
-
-/// Sends the first `count` bytes read back from where they lie, unless others wait before them.
-#[inline(never)]
-fn write_back<W: World>(
-    entry: &mut StreamEntry<W::Stream>,
-    token: Token,
-    core: &mut Core<W>,
-    count: usize,
-) -> Option<CloseReason> {
-    let (mut taken, mut full) = (0, false);
-    let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
-    if first && entry.ready.has(Ready::WRITABLE) {
-        let result = entry.socket.write(&core.scratch[..count], &[]);
-        (taken, full) = match wrote(result, count, token, core) {
-            Ok(outcome) => outcome,
-            Err(reason) => return Some(reason),
-        };
-    }
-    if taken < count {
-        core.out.extend_from_slice(&core.scratch[taken..count]);
-        return keep_rest(entry, token, core, 0, full);
-    }
-    None
-}
-
-/// What a write came to: how much was taken, and whether the socket is full now.
-#[inline]
-fn wrote<W: World>(
-    result: io::Result<usize>,
-    offered: usize,
-    token: Token,
-    core: &mut Core<W>,
-) -> Result<(usize, bool), CloseReason> {
-    match result {
-        Ok(count) => {
-            core.fact(Fact::Wrote { token, bytes: count });
-            Ok((count, count < offered))
-        }
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            core.fact(Fact::Blocked { token, writing: true });
-            Ok((0, true))
-        }
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok((0, false)),
-        Err(error) => Err(CloseReason::from_io(&error)),
-    }
-}
-
-/// The rest waits. If the socket is full the world is asked to say when it can go on; if it is not
-/// (the write was interrupted, or others' bytes came first) no event will come, so it is queued.
-#[cold]
-fn keep_rest<W: World>(
-    entry: &mut StreamEntry<W::Stream>,
-    token: Token,
-    core: &mut Core<W>,
-    taken: usize,
-    full: bool,
-) -> Option<CloseReason> {
-    entry.backlog.push(&core.out[taken..], core.env.now, &core.env.limits);
-    core.out.clear();
-    core.out.shrink_to(core.env.limits.high_water * 2);
-    if entry.backlog.len() > core.env.limits.backlog_cap {
-        return Some(CloseReason::Overflow);
-    }
-    if entry.ready.has(Ready::WRITABLE) && !full {
-        entry.queue(token, core);
-        return None;
-    }
-    blocked(entry, token, core)
-}
-
-/// Clears the write bit and, the first time, asks for write events.
-fn blocked<W: World>(
-    entry: &mut StreamEntry<W::Stream>,
-    token: Token,
-    core: &mut Core<W>,
-) -> Option<CloseReason> {
-    entry.ready.remove(Ready::WRITABLE);
-    if entry.marks.has(Marks::REGISTERED)
-        && !entry.marks.has(Marks::WRITES)
-        && core.rules.keep(Rule::WatchWrites)
-    {
-        entry.marks.set(Marks::WRITES, true);
-        if let Err(error) = core.world.watch_writes(&mut entry.socket, token) {
-            return Some(CloseReason::from_io(&error));
-        }
-    }
-    None
-}
-
-/// Writes what waits, if the socket may take it.
-#[inline]
-pub(crate) fn flush<W: World>(
-    entry: &mut StreamEntry<W::Stream>,
-    token: Token,
-    core: &mut Core<W>,
-) -> Option<CloseReason> {
-    if entry.backlog.is_empty() {
-        return None;
-    }
-    if entry.backlog.len() > core.env.limits.backlog_cap {
-        return Some(CloseReason::Overflow);
-    }
-    let mut budget = core.env.limits.reads_per_drive;
-    while !entry.backlog.is_empty() && entry.ready.has(Ready::WRITABLE) {
-        if budget == 0 {
-            core.fact(Fact::Budget { token });
-            entry.queue(token, core);
-            break;
-        }
-        budget -= 1;
-        let (first, second) = entry.backlog.slices();
-        match entry.socket.write(first, second) {
-            Ok(count) => {
-                core.fact(Fact::Wrote { token, bytes: count });
-                entry.backlog.consume(count);
-                if !entry.backlog.is_empty() {
-                    return blocked(entry, token, core);
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                core.fact(Fact::Blocked { token, writing: true });
-                return blocked(entry, token, core);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Some(CloseReason::from_io(&error)),
         }
     }
     None

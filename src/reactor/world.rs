@@ -3,11 +3,12 @@
 //! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::buf::FileSpan;
 use crate::probe::Probe;
 use crate::session::Job;
 use crate::session::datagram::{Datagram, Outbox, Peer};
@@ -135,13 +136,18 @@ impl From<std::net::SocketAddr> for Listen {
 pub trait Stream {
     /// Reads what is there; zero is the end of the stream.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
-    /// Writes the two slices in this order, as far as they are taken.
-    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
+    /// Writes what is taken of `bytes`.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes the slices in order, as far as they are taken.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Has the system send the beginning of a span of a file; only where `World::SENDS_FILES`.
+    /// Zero means that the file ended before the span did.
+    fn send_file(&mut self, span: &FileSpan) -> io::Result<usize>;
     /// Writes our last bytes: as soon as they are taken our direction ends, so the system may wait
     /// for that and send both in one packet.
     #[inline]
     fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes, &[])
+        self.write(bytes)
     }
     /// Ends our direction.
     fn shutdown_write(&mut self) -> io::Result<()>;
@@ -175,6 +181,9 @@ pub trait World: Probe {
     type Datagram: DatagramSocket;
     /// A descriptor of the host's own.
     type External;
+
+    /// Its streams can send files without showing them to us.
+    const SENDS_FILES: bool;
 
     /// The time. Never goes back.
     fn now(&mut self) -> Moment;

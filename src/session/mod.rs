@@ -6,8 +6,11 @@
 //! the driver carries out after it has returned, so no call ever re-enters a session.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::time::SystemTime;
 
+use bytes::Bytes;
+
+use crate::buf::{FileSpan, Out};
 use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::Counters;
@@ -88,6 +91,8 @@ pub enum Flow {
     Reflect,
     /// Take no more input until a later call returns [`Flow::Continue`].
     Pause,
+    /// Paused or not, as it was before the call.
+    Stay,
     /// From here on the connection is `0`'s: it gets `on_open`, then the bytes not yet taken.
     Upgrade(Box<dyn Session>),
     /// End the connection.
@@ -151,7 +156,7 @@ pub struct TlsInfo<'a> {
 /// Something sent to a connection, from another one or from another thread.
 pub enum Message {
     /// Bytes, shared with other receivers. A raw session writes them as they are.
-    Bytes(Arc<[u8]>),
+    Bytes(Bytes),
     /// Anything a session and its correspondent agreed on.
     Any(Box<dyn Any + Send>),
 }
@@ -201,7 +206,7 @@ pub struct Env {
     /// The last request head, which the next one probably repeats.
     pub(crate) memo: Memo,
     /// Plain output of the TLS connection at work; empty between calls.
-    pub(crate) plain: Vec<u8>,
+    pub(crate) plain: Out,
 }
 
 impl Env {
@@ -216,14 +221,19 @@ impl Env {
             draining: false,
             ops: Vec::new(),
             memo: Memo::new(),
-            plain: Vec::new(),
+            plain: Out::new(false),
         }
+    }
+
+    /// The wall clock at this turn.
+    pub fn wall(&self) -> SystemTime {
+        self.date.wall(self.now)
     }
 }
 
 /// A session's view of its surroundings during one call.
 pub struct Cx<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Out,
     env: &'a mut Env,
     token: Token,
     unsent: usize,
@@ -234,7 +244,7 @@ impl<'a> Cx<'a> {
     /// A view for the connection `token`, which has `unsent` bytes waiting besides `out`.
     #[inline]
     pub fn new(
-        out: &'a mut Vec<u8>,
+        out: &'a mut Out,
         env: &'a mut Env,
         token: Token,
         unsent: usize,
@@ -246,19 +256,42 @@ impl<'a> Cx<'a> {
     /// Where the session's output goes. It is written to the socket after the call returns.
     #[inline]
     pub fn out(&mut self) -> &mut Vec<u8> {
-        self.out
+        &mut self.out.bytes
     }
 
     /// Output and environment at once, for encoders that need both.
     #[inline]
     pub fn split(&mut self) -> (&mut Vec<u8>, &mut Env) {
-        (self.out, self.env)
+        (&mut self.out.bytes, self.env)
     }
 
     /// Appends `bytes` to the output.
     #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.out.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends `bytes` without copying them: however many connections send the same, and however
+    /// slow they are, there is one copy. Over TLS they are enciphered from it.
+    pub fn write_shared(&mut self, bytes: Bytes) {
+        self.out.share(bytes);
+    }
+
+    /// True if [`write_file`](Self::write_file) can be used: over plain TCP, where the system sends
+    /// files.
+    pub fn takes_files(&self) -> bool {
+        self.out.takes_files()
+    }
+
+    /// Has the system send a span of a file when its turn comes. What of it is not in memory by
+    /// then holds the loop, so spans are short and read ahead elsewhere. If the file turns out to
+    /// be shorter, the connection is broken off.
+    ///
+    /// # Errors
+    ///
+    /// The span comes back where [`takes_files`](Self::takes_files) is false.
+    pub fn write_file(&mut self, span: FileSpan) -> Result<(), FileSpan> {
+        self.out.file(span)
     }
 
     /// The time of this turn.

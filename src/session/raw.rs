@@ -1,5 +1,7 @@
 //! Sessions without a protocol: bytes in, bytes out, and an idle time-out.
 
+use std::any::Any;
+
 use crate::error::{CloseReason, Phase};
 use crate::session::{CloseMode, Cx, Flow, Message, Session};
 use crate::time::Moment;
@@ -14,6 +16,24 @@ pub trait Handler {
 
     /// Bytes arrived; all of them are taken. [`Flow::Reflect`] sends them back.
     fn on_bytes(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Flow;
+
+    /// The peer will send no more; `clean` as for [`Session::on_eof`]. By default the connection
+    /// ends too.
+    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
+        let _ = (clean, cx);
+        Flow::Close(CloseMode::Flush, CloseReason::PeerClosed)
+    }
+
+    /// Somebody sent something other than bytes.
+    fn on_message(&mut self, message: Box<dyn Any + Send>, cx: &mut Cx<'_>) -> Flow {
+        let _ = (message, cx);
+        Flow::Stay
+    }
+
+    /// The connection has ended.
+    fn on_close(&mut self, why: CloseReason) {
+        let _ = why;
+    }
 
     /// There is room again, after [`Cx::want_drain`].
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
@@ -63,12 +83,23 @@ impl<H: Handler> Session for Raw<H> {
         self.handler.on_drain(cx)
     }
 
+    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
+        self.handler.on_eof(clean, cx)
+    }
+
     fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
-        if let Message::Bytes(bytes) = message {
-            self.touch(cx);
-            cx.write(&bytes);
+        match message {
+            Message::Bytes(bytes) => {
+                self.touch(cx);
+                cx.write_shared(bytes);
+                Flow::Stay
+            }
+            Message::Any(any) => self.handler.on_message(any, cx),
         }
-        Flow::Continue
+    }
+
+    fn on_close(&mut self, why: CloseReason) {
+        self.handler.on_close(why);
     }
 
     fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {

@@ -35,13 +35,14 @@ mod watch;
 mod web;
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::buf::FileSpan;
 use crate::probe::{Fact, Probe};
 use crate::reactor::Handle;
 use crate::reactor::world::{self, Address, Listen, Readiness, Stream, Wake};
@@ -245,8 +246,16 @@ impl Stream for SimStream {
         self.net.borrow_mut().read(self.conn, into)
     }
 
-    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        self.net.borrow_mut().write(self.conn, first, second)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.net.borrow_mut().write(self.conn, &[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.net.borrow_mut().write(self.conn, slices)
+    }
+
+    fn send_file(&mut self, _: &FileSpan) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -264,6 +273,8 @@ impl world::World for World {
     type Listener = SimListener;
     type Datagram = SimDatagram;
     type External = SimExternal;
+
+    const SENDS_FILES: bool = false;
 
     fn now(&mut self) -> Moment {
         self.net.borrow().now

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -434,7 +434,7 @@ impl Net {
         Ok(count)
     }
 
-    pub(crate) fn write(&mut self, conn: usize, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, conn: usize, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.faults.strikes(Fault::Interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
@@ -445,7 +445,7 @@ impl Net {
         if entry.outward.fin != Fin::No {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let whole = first.len() + second.len();
+        let whole = slices.iter().map(|slice| slice.len()).sum::<usize>();
         let fits = whole.min(entry.outward.room());
         let mut count = fits;
         if fits > 0 && self.faults.strikes(Fault::BlockedWrite) {
@@ -454,7 +454,8 @@ impl Net {
             count = self.faults.rng().between(1, fits - 1);
         }
         let entry = &mut self.conns[conn];
-        entry.outward.sending.extend(first.iter().chain(second).take(count));
+        let bytes = slices.iter().flat_map(|slice| slice.iter());
+        entry.outward.sending.extend(bytes.take(count));
         entry.local.wrote += count;
         if count < whole {
             entry.local.wants_room = true;

@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::check::Check;
+use bytes::Bytes;
+
 use crate::error::CloseReason;
 use crate::session::raw::{Handler, Raw};
 use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, Service, Session};
@@ -115,9 +117,9 @@ impl Watched {
         f: impl FnOnce(&mut dyn Session, &mut Cx<'_>) -> Flow,
     ) -> Flow {
         self.token = cx.token();
-        let before = cx.out().len();
+        let before = cx.unsent();
         let flow = f(&mut *self.inner, cx);
-        let produced = cx.out().len() - before;
+        let produced = cx.unsent() - before;
         let mut check = self.checks.borrow_mut();
         check.called(self.token, produced, self.inner.deadline());
         let seen = check.seen(self.token);
@@ -417,7 +419,7 @@ impl Handler for Relay {
             check.seen(to).posted.extend_from_slice(bytes);
             check.asked(to);
             drop(check);
-            cx.send(to, Message::Bytes(bytes.into()));
+            cx.send(to, Message::Bytes(Bytes::copy_from_slice(bytes)));
         }
         Flow::Continue
     }

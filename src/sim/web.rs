@@ -47,7 +47,7 @@ impl Handler for Web {
 }
 
 fn response(id: usize, size: usize) -> Response {
-    Response { status: 200, headers: Vec::new(), body: body(id, size) }
+    Response::new(200, body(id, size))
 }
 
 impl Web {

@@ -54,10 +54,9 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     while !player.is_finished() {
         // A frame of the game would be computed and drawn here.
         frames += 1;
-        let position: std::sync::Arc<[u8]> =
-            format!("{}\n", game.position.get()).into_bytes().into();
+        let position = readyloop::Bytes::from(format!("{}\n", game.position.get()));
         for player in game.players.borrow().iter() {
-            let message = Message::Bytes(std::sync::Arc::clone(&position));
+            let message = Message::Bytes(position.clone());
             reactor.env().ops.push(Op::Send(*player, message));
         }
         // Never waits. What a budget has cut off goes on in the next frame.

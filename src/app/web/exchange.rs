@@ -161,7 +161,7 @@ impl Exchange for Work {
             writer.send(200, TEXT, text.as_bytes());
         } else if any.is::<OffloadFailed>() {
             let busy = Response::text(503, "every worker is busy\n").with("Retry-After", "1");
-            writer.respond(&busy);
+            writer.respond(busy);
         }
     }
 }

@@ -1,9 +1,14 @@
 //! Streamed exchanges: request bodies taken as they come, reply bodies made as the peer takes them.
 
+use bytes::Bytes;
+
+use crate::buf::FileSpan;
 use crate::error::CloseReason;
-use crate::proto::h1::Version;
 use crate::proto::h1::encode::{self, BodyLength, Connection};
-use crate::session::http::reply::{Response, Terms, body_length, class, whole};
+use crate::proto::h1::{Trailers, Version};
+use crate::session::http::reply::{
+    Observer, Outcome, Response, Terms, body_length, class, whole, whole_shared,
+};
 use crate::session::http::{Answered, Reply, ReplyTo};
 use crate::session::{Cx, Env, Message};
 use crate::time::Moment;
@@ -27,6 +32,16 @@ pub trait Exchange {
 
     /// The request is complete.
     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
+        let _ = writer;
+    }
+
+    /// The fields after a chunked body (RFC 9112 §7.1.2), before its end. Few requests have any.
+    fn on_trailers(&mut self, trailers: &Trailers<'_>, writer: &mut Writer<'_, '_>) {
+        let _ = (trailers, writer);
+    }
+
+    /// The loop drains. An answer without an end ends itself here; others go on.
+    fn on_shutdown(&mut self, writer: &mut Writer<'_, '_>) {
         let _ = writer;
     }
 
@@ -81,14 +96,25 @@ pub(crate) struct Active {
     pub(crate) gained: u32,
     /// Something was written since the idle limit last looked.
     pub(crate) wrote: bool,
+    /// Since when the exchange takes no more of the request's body.
+    pub(crate) held: Option<Moment>,
+    outcome: Outcome,
+    observer: Option<Observer>,
     progress: Progress,
     /// The end of a whole answer that was too long to be written at once.
     rest: Option<Pour>,
 }
 
 impl Active {
-    pub(crate) fn new(terms: Terms, exchange: Option<Box<dyn Exchange>>) -> Self {
+    pub(crate) fn new(
+        terms: Terms,
+        exchange: Option<Box<dyn Exchange>>,
+        observer: Option<Observer>,
+    ) -> Self {
         Active {
+            held: None,
+            outcome: Outcome::default(),
+            observer,
             exchange,
             terms,
             request_ended: false,
@@ -112,6 +138,11 @@ impl Active {
         self.progress == Progress::Broken
     }
 
+    /// Nothing of the request is taken: it has ended, or the exchange wants no more for now.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        self.request_ended || self.held.is_some()
+    }
+
     /// The end of a long answer takes the place of whatever gave it.
     pub(crate) fn pour_the_rest(&mut self) {
         if let Some(rest) = self.rest.take() {
@@ -121,6 +152,16 @@ impl Active {
 
     pub(crate) fn deadline(&self) -> Moment {
         self.exchange.as_ref().map_or(Moment::NEVER, |exchange| exchange.deadline())
+    }
+}
+
+impl Drop for Active {
+    /// However it ended, whoever observes it is told.
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer.take() {
+            self.outcome.complete = self.is_finished();
+            observer(&self.outcome);
+        }
     }
 }
 
@@ -138,28 +179,53 @@ impl<'a, 'c> Writer<'a, 'c> {
 
     /// Sends a whole answer.
     pub fn send(&mut self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) {
-        if self.active.progress != Progress::Unsent {
-            log::error!("a second reply to one request was dropped");
-            return;
+        if self.must_pour(body.len()) {
+            return self.send_shared(status, headers, Bytes::copy_from_slice(body));
         }
-        let room = self.cx.room();
-        if body.len() > room && !self.active.terms.head_only {
+        if self.sends_now(status, body.len()) {
+            whole(self.cx, &self.active.terms, status, headers, body);
+        }
+    }
+
+    /// The same with a body that is not copied.
+    pub fn send_shared(&mut self, status: u16, headers: &[(&str, &[u8])], mut body: Bytes) {
+        if self.must_pour(body.len()) {
             self.start(status, headers, Some(body.len() as u64));
-            let (now, later) = body.split_at(room);
-            self.body(now);
-            self.active.rest = Some(Pour { body: later.to_vec(), poured: 0 });
+            self.body_shared(body.split_to(self.cx.room()));
+            self.active.rest = Some(Pour { body });
             return self.want_drain();
         }
+        if self.sends_now(status, body.len()) {
+            whole_shared(self.cx, &self.active.terms, status, headers, body);
+        }
+    }
+
+    /// A body for which there is no room is written as the peer takes it.
+    fn must_pour(&self, length: usize) -> bool {
+        self.active.progress == Progress::Unsent
+            && length > self.cx.room()
+            && !self.active.terms.head_only
+    }
+
+    /// Notes that a whole answer goes out; false if one did already.
+    fn sends_now(&mut self, status: u16, length: usize) -> bool {
+        if self.active.progress != Progress::Unsent {
+            log::error!("a second reply to one request was dropped");
+            return false;
+        }
         self.hold_to_the_request();
-        whole(self.cx, &self.active.terms, status, headers, body);
+        let bytes = if self.active.terms.head_only { 0 } else { length as u64 };
+        self.active.outcome = Outcome { status, bytes, complete: true };
         self.active.progress = Progress::Finished;
+        true
     }
 
     /// Sends a [`Response`].
-    pub fn respond(&mut self, response: &Response) {
-        let headers: Vec<(&str, &[u8])> =
-            response.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        self.send(response.status, &headers, &response.body);
+    pub fn respond(&mut self, response: Response) {
+        let Response { status, headers, body } = response;
+        let fields: Vec<(&str, &[u8])> =
+            headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.send_shared(status, &fields, body);
     }
 
     /// Starts an answer whose body follows by [`body`](Self::body). With a `length` exactly so many
@@ -185,6 +251,7 @@ impl<'a, 'c> Writer<'a, 'c> {
         match encode::head(out, terms.version, status, date, headers, framing, connection) {
             Ok(()) => {
                 self.active.wrote = true;
+                self.active.outcome.status = status;
                 self.active.progress = progress_of(framing, terms.head_only);
             }
             Err(invalid) => {
@@ -196,20 +263,63 @@ impl<'a, 'c> Writer<'a, 'c> {
 
     /// Sends a piece of the body.
     pub fn body(&mut self, data: &[u8]) {
+        if self.frames(data.len(), |out| out.extend_from_slice(data)) {
+            self.end_piece();
+        }
+    }
+
+    /// Sends a piece of the body without copying it.
+    pub fn body_shared(&mut self, data: Bytes) {
+        if self.frames(data.len(), |_| ()) {
+            self.cx.write_shared(data);
+            self.end_piece();
+        }
+    }
+
+    /// Sends a span of a file as a piece of the body; see [`Cx::write_file`].
+    ///
+    /// # Errors
+    ///
+    /// The span comes back, and nothing was sent, where [`takes_files`](Self::takes_files) is false.
+    pub fn body_file(&mut self, span: FileSpan) -> Result<(), FileSpan> {
+        if !self.cx.takes_files() {
+            return Err(span);
+        }
+        if self.frames(span.length, |_| ()) {
+            self.cx.write_file(span)?;
+            self.end_piece();
+        }
+        Ok(())
+    }
+
+    /// True if the system can send files on this connection: over plain TCP on Linux.
+    pub fn takes_files(&self) -> bool {
+        self.cx.takes_files()
+    }
+
+    /// Begins a piece of so many bytes, written by `own` or by the caller; false if none must be
+    /// written.
+    fn frames(&mut self, length: usize, own: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.active.wrote = true;
-        let out = self.cx.out();
         match &mut self.active.progress {
-            Progress::Length(owed) if data.len() as u64 <= *owed => {
-                *owed -= data.len() as u64;
-                out.extend_from_slice(data);
-            }
-            Progress::Chunked => encode::chunk(out, data),
-            Progress::UntilClose => out.extend_from_slice(data),
-            Progress::NoBody | Progress::Broken => {}
+            Progress::Length(owed) if length as u64 <= *owed => *owed -= length as u64,
+            Progress::Chunked if length > 0 => encode::chunk_size(self.cx.out(), length),
+            Progress::UntilClose => {}
+            Progress::Chunked | Progress::NoBody | Progress::Broken => return false,
             Progress::Length(_) | Progress::Unsent | Progress::Finished => {
                 log::error!("a reply's body did not fit the framing that its head announced");
                 self.active.progress = Progress::Broken;
+                return false;
             }
+        }
+        self.active.outcome.bytes += length as u64;
+        own(self.cx.out());
+        true
+    }
+
+    fn end_piece(&mut self) {
+        if self.active.progress == Progress::Chunked {
+            self.cx.write(b"\r\n");
         }
     }
 
@@ -236,6 +346,18 @@ impl<'a, 'c> Writer<'a, 'c> {
     fn hold_to_the_request(&mut self) {
         let Active { terms, request_ended, .. } = &mut *self.active;
         terms.keep_alive &= *request_ended || terms.skippable;
+    }
+
+    /// Takes no more of the request's body until [`resume`](Self::resume): the rest waits in the
+    /// kernel and slows the peer down. Whoever holds it for longer than `Limits::reply` has the
+    /// peer answered with 503. A piece that is being delivered is not taken back.
+    pub fn hold(&mut self) {
+        self.active.held.get_or_insert(self.cx.now());
+    }
+
+    /// Takes the request's body again.
+    pub fn resume(&mut self) {
+        self.active.held = None;
     }
 
     /// True once the reply has begun.
@@ -297,17 +419,14 @@ pub(crate) struct Done {
 /// What is left of a long answer, written as the peer takes it.
 #[derive(Debug)]
 pub(crate) struct Pour {
-    body: Vec<u8>,
-    poured: usize,
+    body: Bytes,
 }
 
 impl Exchange for Pour {
     fn on_drain(&mut self, writer: &mut Writer<'_, '_>) {
-        let left = &self.body[self.poured..];
-        let now = &left[..left.len().min(writer.room())];
-        writer.body(now);
-        self.poured += now.len();
-        if self.poured == self.body.len() { writer.finish() } else { writer.want_drain() }
+        let now = self.body.split_to(self.body.len().min(writer.room()));
+        writer.body_shared(now);
+        if self.body.is_empty() { writer.finish() } else { writer.want_drain() }
     }
 }
 
@@ -318,7 +437,7 @@ pub(crate) struct Long {
 
 impl Exchange for Long {
     fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
-        writer.respond(&self.response);
+        writer.respond(std::mem::take(&mut self.response));
     }
 }
 

@@ -14,15 +14,15 @@ mod reply;
 use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
-use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, encode};
+use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, Trailers, encode};
 use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
 use crate::time::Moment;
 
 use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
 pub(crate) use reply::Deferred;
-pub use reply::{Answered, Prepared, Reply, ReplyTo, Response};
-use reply::{Next, Terms};
+pub use reply::{Answered, Origin, Outcome, Prepared, Reply, ReplyTo, Response, TlsSummary};
+use reply::{Next, Observer, Terms};
 
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
@@ -52,9 +52,10 @@ impl<H: Handler> Http<H> {
 }
 
 impl<H: Handler> Service for Http<H> {
-    fn open(&self, _: &ConnInfo<'_>) -> Box<dyn Session> {
+    fn open(&self, info: &ConnInfo<'_>) -> Box<dyn Session> {
         Box::new(HttpSession {
             handler: Rc::clone(&self.0),
+            origin: Origin::of(info),
             machine: Server::new(),
             active: None,
             deadline: Moment::NEVER,
@@ -68,6 +69,7 @@ impl<H: Handler> Service for Http<H> {
 /// `active`.
 struct HttpSession<H> {
     handler: Rc<H>,
+    origin: Origin,
     machine: Server,
     active: Option<Box<Active>>,
     deadline: Moment,
@@ -144,6 +146,13 @@ impl<H: Handler> Session for HttpSession<H> {
             // While the peer does not take what it is sent we do not read, so its body cannot
             // grow; the driver's limit on writing looks after it.
             let slow = active.gained < cx.limits().progress_bytes && cx.unsent() == 0;
+            if self.phase == Phase::Body
+                && let Some(since) = active.held
+            {
+                // Not the peer's fault: the application holds its body.
+                self.deadline = since + cx.limits().reply;
+                return if self.deadline > now { self.resting() } else { self.time_out(cx) };
+            }
             if self.phase == Phase::Body && !slow {
                 active.gained = 0;
                 self.deadline = now + cx.limits().progress;
@@ -175,7 +184,9 @@ impl<H: Handler> Session for HttpSession<H> {
         if let Some(active) = &mut self.active {
             // An answer whose head has gone out has not said that it is the last, so it is not.
             active.terms.keep_alive &= active.has_started();
-        } else if matches!(self.phase, Phase::Idle | Phase::FirstByte) {
+            return self.exchange(cx, |exchange, writer| exchange.on_shutdown(writer));
+        }
+        if matches!(self.phase, Phase::Idle | Phase::FirstByte) {
             // The next request may be on its way; whoever sends it within this time is answered.
             self.deadline = self.deadline.min(cx.now() + cx.limits().drain_idle);
         }
@@ -183,7 +194,7 @@ impl<H: Handler> Session for HttpSession<H> {
     }
 
     fn on_close(&mut self, why: CloseReason) {
-        if let Some(exchange) = self.active.take().and_then(|active| active.exchange) {
+        if let Some(exchange) = self.active.take().and_then(|mut active| active.exchange.take()) {
             exchange.on_abort(why);
         }
     }
@@ -209,6 +220,9 @@ impl<H: Handler> HttpSession<H> {
                 }
                 return Flow::Continue;
             }
+            if self.active.as_ref().is_some_and(|active| active.held.is_some()) {
+                return Flow::Pause;
+            }
             let event = match self.machine.next_event(input, memo, cx.limits()) {
                 Ok(Some(event)) => event,
                 Ok(None) => return self.wait(cx),
@@ -217,7 +231,7 @@ impl<H: Handler> HttpSession<H> {
             let flow = match event {
                 Event::Request(head) => self.request(&head, !input.is_empty(), cx),
                 Event::Data(data) => self.body(data, cx),
-                Event::Trailers(_) => None,
+                Event::Trailers(trailers) => self.trailers(&trailers, cx),
                 Event::End => self.end(cx),
             };
             if let Some(flow) = flow {
@@ -231,8 +245,8 @@ impl<H: Handler> HttpSession<H> {
         self.seq = self.seq.wrapping_add(1);
         self.phase = Phase::Idle;
         let terms = Terms::of(head, cx);
-        let reply = Reply::new(cx, terms, self.seq);
-        let Answered { next, terms } = self.handler.on_request(head, reply);
+        let reply = Reply::new(cx, terms, self.seq, &self.origin);
+        let Answered { next, terms, observer, .. } = self.handler.on_request(head, reply);
         match next {
             Next::Sent if terms.keep_alive => {
                 self.machine.next();
@@ -240,9 +254,9 @@ impl<H: Handler> HttpSession<H> {
             }
             Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
-            Next::Later => self.promise(terms, cx),
+            Next::Later => self.promise(terms, observer, cx),
             Next::Exchange(exchange) => {
-                let mut active = Active::new(terms, Some(exchange));
+                let mut active = Active::new(terms, Some(exchange), observer);
                 active.request_ended = head.framing == Framing::None;
                 self.begin(active, head.expect_continue, cx)
             }
@@ -251,9 +265,14 @@ impl<H: Handler> HttpSession<H> {
 
     /// The answer comes later, and whoever gives it does not want the body: a short one is skipped,
     /// a long one is left unread and ends the connection.
-    fn promise(&mut self, mut terms: Terms, cx: &mut Cx<'_>) -> Option<Flow> {
+    fn promise(
+        &mut self,
+        mut terms: Terms,
+        observer: Option<Observer>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Flow> {
         terms.keep_alive &= terms.skippable;
-        let mut active = Active::new(terms, None);
+        let mut active = Active::new(terms, None, observer);
         active.request_ended = !terms.skippable;
         let flow = active.request_ended.then_some(Flow::Pause);
         self.begin(active, false, cx).or(flow)
@@ -282,6 +301,14 @@ impl<H: Handler> HttpSession<H> {
         let active = self.active.as_mut()?;
         active.gained = active.gained.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
         match self.exchange(cx, |exchange, writer| exchange.on_body(data, writer)) {
+            flow @ Flow::Close(..) => Some(flow),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn trailers(&mut self, trailers: &Trailers<'_>, cx: &mut Cx<'_>) -> Option<Flow> {
+        match self.exchange(cx, |exchange, writer| exchange.on_trailers(trailers, writer)) {
             flow @ Flow::Close(..) => Some(flow),
             _ => None,
         }
@@ -323,7 +350,7 @@ impl<H: Handler> HttpSession<H> {
         if let Some(active) = &mut self.active
             && deferred.seq == self.seq
         {
-            Writer::new(cx, active, deferred.seq).respond(&deferred.response);
+            Writer::new(cx, active, deferred.seq).respond(deferred.response);
             active.pour_the_rest();
         }
         self.settle(cx)
@@ -371,7 +398,7 @@ impl<H: Handler> HttpSession<H> {
     /// Paused while only the reply is outstanding.
     fn resting(&self) -> Flow {
         match &self.active {
-            Some(active) if active.request_ended => Flow::Pause,
+            Some(active) if active.takes_nothing() => Flow::Pause,
             _ => Flow::Continue,
         }
     }
@@ -430,7 +457,9 @@ impl<H: Handler> HttpSession<H> {
             Some(active) => !active.has_started(),
             None => self.phase == Phase::Head,
         };
+        let is_held = self.active.as_ref().is_some_and(|active| active.held.is_some());
         match self.phase {
+            Phase::Body if unanswered && is_held => self.error(&LATE, cx),
             Phase::Head | Phase::Body if unanswered => self.error(&SLOW, cx),
             Phase::Reply => self.error(&LATE, cx),
             Phase::Idle | Phase::FirstByte if cx.is_draining() => {
@@ -442,6 +471,7 @@ impl<H: Handler> HttpSession<H> {
     }
 
     fn error(&mut self, fault: &'static Fault, cx: &mut Cx<'_>) {
-        reply::plain_error(fault.code, fault.what, cx);
+        let head_only = self.active.as_ref().is_some_and(|active| active.terms.head_only);
+        reply::plain_error(fault.code, fault.what, head_only, cx);
     }
 }

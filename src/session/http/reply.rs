@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use crate::proto::h1::encode::{self, BodyLength, Connection, InvalidHeader};
 use crate::proto::h1::{Framing, Head, Version};
+use crate::session::datagram::Peer;
 use crate::session::http::Exchange;
 use crate::session::http::exchange::Long;
-use crate::session::{Cx, Env, Message, Session};
+use crate::session::{ConnInfo, Cx, Env, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -51,6 +54,97 @@ impl Terms {
 pub struct Answered {
     pub(crate) next: Next,
     pub(crate) terms: Terms,
+    /// The answer, if it is all out already.
+    pub(crate) outcome: Outcome,
+    pub(crate) observer: Option<Observer>,
+}
+
+/// What became of a request, for logs and measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status that was sent; 0 if the connection ended before one was.
+    pub status: u16,
+    /// Bytes of body that were handed to the connection.
+    pub bytes: u64,
+    /// False if the answer was broken off.
+    pub complete: bool,
+}
+
+/// Told of an outcome.
+pub(crate) type Observer = Box<dyn FnOnce(&Outcome)>;
+
+impl Answered {
+    fn new(next: Next, terms: Terms) -> Self {
+        Answered { next, terms, outcome: Outcome::default(), observer: None }
+    }
+
+    #[inline]
+    fn sent(terms: Terms, status: u16, bytes: usize) -> Self {
+        let bytes = if terms.head_only { 0 } else { bytes as u64 };
+        let outcome = Outcome { status, bytes, complete: true };
+        Answered { next: Next::Sent, terms, outcome, observer: None }
+    }
+
+    /// The outcome, if the answer is out already; what is streamed or promised has none yet.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.complete.then_some(&self.outcome)
+    }
+
+    /// Has `observer` told of the outcome: now, or when the answer has been given or broken off.
+    /// Of several, each is told.
+    pub fn on_end(mut self, observer: impl FnOnce(&Outcome) + 'static) -> Self {
+        if let Some(outcome) = self.outcome() {
+            observer(outcome);
+            return self;
+        }
+        self.observer = Some(match self.observer.take() {
+            None => Box::new(observer),
+            Some(first) => Box::new(move |outcome| {
+                first(outcome);
+                observer(outcome);
+            }),
+        });
+        self
+    }
+}
+
+/// Who is at the other end of a connection, as its handlers see it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The peer's address.
+    pub peer: Peer,
+    /// What the TLS handshake agreed on, over TLS.
+    pub tls: Option<Box<TlsSummary>>,
+}
+
+/// What a TLS handshake agreed on, kept for the life of the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSummary {
+    /// The name that the client asked for (RFC 6066 §3), if any.
+    pub server_name: Option<Box<str>>,
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite by its IANA name.
+    pub suite: &'static str,
+    /// True if an earlier session was resumed.
+    pub resumed: bool,
+    /// The client's certificate in DER, verified, if it sent one.
+    pub client_certificate: Option<Box<[u8]>>,
+}
+
+impl Origin {
+    pub(crate) fn of(info: &ConnInfo<'_>) -> Self {
+        let tls = info.tls.as_ref().map(|tls| {
+            Box::new(TlsSummary {
+                server_name: tls.server_name.map(Box::from),
+                version: tls.version,
+                suite: tls.suite,
+                resumed: tls.resumed,
+                client_certificate: tls.client_certificate.map(Box::from),
+            })
+        });
+        Origin { peer: info.peer.clone(), tls }
+    }
 }
 
 pub(crate) enum Next {
@@ -65,12 +159,29 @@ pub struct Reply<'a, 'c> {
     cx: &'a mut Cx<'c>,
     terms: Terms,
     seq: u32,
+    origin: &'a Origin,
 }
 
 impl<'a, 'c> Reply<'a, 'c> {
     #[inline]
-    pub(crate) fn new(cx: &'a mut Cx<'c>, terms: Terms, seq: u32) -> Self {
-        Reply { cx, terms, seq }
+    pub(crate) fn new(cx: &'a mut Cx<'c>, terms: Terms, seq: u32, origin: &'a Origin) -> Self {
+        Reply { cx, terms, seq, origin }
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> &'a Peer {
+        &self.origin.peer
+    }
+
+    /// What the TLS handshake agreed on, over TLS.
+    pub fn tls(&self) -> Option<&'a TlsSummary> {
+        self.origin.tls.as_deref()
+    }
+
+    /// Makes this the connection's last answer, and says so in it.
+    pub fn close(mut self) -> Self {
+        self.terms.keep_alive = false;
+        self
     }
 
     /// Sends a whole answer. Framing, `Date`, `Server` and `Connection` are added; for HEAD the
@@ -83,16 +194,35 @@ impl<'a, 'c> Reply<'a, 'c> {
         let mut terms = self.terms;
         terms.keep_alive &= terms.skippable;
         whole(self.cx, &terms, status, headers, body);
-        Answered { next: Next::Sent, terms }
+        Answered::sent(terms, status, body.len())
+    }
+
+    /// The same with a body that is not copied: right for what is kept in memory and sent often.
+    pub fn send_shared(self, status: u16, headers: &[(&str, &[u8])], body: Bytes) -> Answered {
+        if body.len() > self.cx.limits().high_water {
+            let headers = owned(headers);
+            return self.exchange(Long { response: Response { status, headers, body } });
+        }
+        let mut terms = self.terms;
+        terms.keep_alive &= terms.skippable;
+        let length = body.len();
+        whole_shared(self.cx, &terms, status, headers, body);
+        Answered::sent(terms, status, length)
+    }
+
+    /// Sends a [`Response`].
+    pub fn respond(self, response: Response) -> Answered {
+        let Response { status, headers, body } = response;
+        let fields: Vec<(&str, &[u8])> =
+            headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.send_shared(status, &fields, body)
     }
 
     /// A body over the high watermark is kept, and written as the peer takes it.
     #[cold]
     fn long(self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Answered {
-        let own =
-            |(name, value): &(&str, &[u8])| ((*name).to_owned().into(), value.to_vec().into());
-        let headers = headers.iter().map(own).collect();
-        self.exchange(Long { response: Response { status, headers, body: body.to_vec() } })
+        let (headers, body) = (owned(headers), Bytes::copy_from_slice(body));
+        self.exchange(Long { response: Response { status, headers, body } })
     }
 
     /// Sends an answer that was made before: nothing is checked or formatted but the date.
@@ -113,7 +243,7 @@ impl<'a, 'c> Reply<'a, 'c> {
         if let Some(place) = out.get_mut(date..date + 29) {
             place.copy_from_slice(env.date.as_bytes());
         }
-        Answered { next: Next::Sent, terms }
+        Answered::sent(terms, answer.status, form.whole.len() - form.head)
     }
 
     /// Sends a short text.
@@ -126,19 +256,19 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// `Limits::reply` the peer gets a 503.
     pub fn later(self) -> (ReplyTo, Answered) {
         let to = ReplyTo { token: self.cx.token(), seq: self.seq };
-        (to, Answered { next: Next::Later, terms: self.terms })
+        (to, Answered::new(Next::Later, self.terms))
     }
 
     /// Runs `job` on the off-load pool and sends the answer it returns.
     pub fn offload(self, job: impl FnOnce() -> Response + Send + 'static) -> Answered {
         let seq = self.seq;
         self.cx.offload_as(seq, move || Message::any(Deferred { seq, response: job() }));
-        Answered { next: Next::Later, terms: self.terms }
+        Answered::new(Next::Later, self.terms)
     }
 
     /// Lets `exchange` take the request's body and produce the answer piece by piece.
     pub fn exchange(self, exchange: impl Exchange + 'static) -> Answered {
-        Answered { next: Next::Exchange(Box::new(exchange)), terms: self.terms }
+        Answered::new(Next::Exchange(Box::new(exchange)), self.terms)
     }
 
     /// Sends a head without a body and hands the connection to `session`, which gets every byte
@@ -162,7 +292,10 @@ impl<'a, 'c> Reply<'a, 'c> {
             BodyLength::None,
             connection,
         ) {
-            Ok(()) => Answered { next: Next::Upgrade(Box::new(session)), terms: self.terms },
+            Ok(()) => Answered {
+                next: Next::Upgrade(Box::new(session)),
+                ..Answered::sent(self.terms, status, 0)
+            },
             Err(invalid) => {
                 log::error!("upgrade not sent: {invalid}");
                 self.text(500, "Internal Server Error\n")
@@ -173,6 +306,11 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// The time of this turn.
     pub fn now(&self) -> Moment {
         self.cx.now()
+    }
+
+    /// The connection's name on this loop, to reach it by a message later.
+    pub fn token(&self) -> Token {
+        self.cx.token()
     }
 
     /// What all connections of the loop share: counters, limits, the date.
@@ -259,14 +397,18 @@ pub struct Response {
     /// The fields besides framing, `Date`, `Server` and `Connection`.
     pub headers: Vec<(Cow<'static, str>, Cow<'static, [u8]>)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Response {
+    /// An answer with a body and no fields yet.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Response { status, headers: Vec::new(), body: body.into() }
+    }
+
     /// A short text.
     pub fn text(status: u16, text: impl Into<String>) -> Self {
-        Response { status, headers: Vec::new(), body: text.into().into_bytes() }
-            .with("Content-Type", "text/plain; charset=utf-8")
+        Response::new(status, text.into()).with("Content-Type", "text/plain; charset=utf-8")
     }
 
     /// Adds a field.
@@ -290,8 +432,11 @@ pub(crate) struct Deferred {
     pub(crate) response: Response,
 }
 
-/// Writes a whole answer. An answer that would break the framing is our own mistake: it is logged
-/// and a 500 goes out instead.
+fn owned(headers: &[(&str, &[u8])]) -> Vec<(Cow<'static, str>, Cow<'static, [u8]>)> {
+    headers.iter().map(|(name, value)| ((*name).to_owned().into(), value.to_vec().into())).collect()
+}
+
+/// Writes a whole answer.
 #[inline]
 pub(crate) fn whole(
     cx: &mut Cx<'_>,
@@ -300,13 +445,40 @@ pub(crate) fn whole(
     headers: &[(&str, &[u8])],
     body: &[u8],
 ) {
+    if whole_head(cx, terms, status, headers, body.len()) {
+        cx.write(body);
+    }
+}
+
+/// Writes a whole answer whose body is shared.
+pub(crate) fn whole_shared(
+    cx: &mut Cx<'_>,
+    terms: &Terms,
+    status: u16,
+    headers: &[(&str, &[u8])],
+    body: Bytes,
+) {
+    if whole_head(cx, terms, status, headers, body.len()) {
+        cx.write_shared(body);
+    }
+}
+
+/// Writes the head of a whole answer; answers whether its body must follow. An answer that would
+/// break the framing is our own mistake: it is logged and a 500 goes out instead.
+#[inline]
+fn whole_head(
+    cx: &mut Cx<'_>,
+    terms: &Terms,
+    status: u16,
+    headers: &[(&str, &[u8])],
+    length: usize,
+) -> bool {
     let (out, env) = cx.split();
-    let length = body_length(status, body.len() as u64);
+    let length = body_length(status, length as u64);
     env.counters.responses[class(status)] += 1;
     let date = env.date.as_bytes();
     match encode::head(out, terms.version, status, date, headers, length, terms.connection()) {
-        Ok(()) if terms.head_only || length == BodyLength::None => {}
-        Ok(()) => out.extend_from_slice(body),
+        Ok(()) => !terms.head_only && length != BodyLength::None,
         Err(invalid) => {
             log::error!("reply not sent: {invalid}");
             let body = b"Internal Server Error\n";
@@ -316,16 +488,17 @@ pub(crate) fn whole(
             {
                 out.extend_from_slice(body);
             }
+            false
         }
     }
 }
 
 /// An error answer after which the connection closes.
 #[cold]
-pub(crate) fn plain_error(status: u16, what: &str, cx: &mut Cx<'_>) {
+pub(crate) fn plain_error(status: u16, what: &str, head_only: bool, cx: &mut Cx<'_>) {
     let terms = Terms {
         version: Version::Http11,
-        head_only: false,
+        head_only,
         keep_alive: false,
         was_asked_to_close: false,
         skippable: false,
