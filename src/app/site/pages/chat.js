@@ -1,6 +1,6 @@
 // The room. What members write is only ever text (`el` and `textContent`), so nobody can be markup,
 // and nobody can be anybody else.
-import { $, el, Line, tell, time, toast } from "./site.js";
+import { $, el, Line, quietly, tell, time, toast } from "./site.js";
 
 /** As many messages as the page keeps. */
 const KEPT = 500;
@@ -10,6 +10,7 @@ const PATIENCE = 8000;
 
 const TITLE = document.title;
 const log = $("log");
+const lines = $("lines");
 
 let wanted = null;
 let you = null;
@@ -25,8 +26,8 @@ const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 60;
 
 function append(node, mine) {
   const follow = mine || atEnd();
-  log.append(node);
-  while (log.childElementCount > KEPT) log.firstElementChild.remove();
+  lines.append(node);
+  while (lines.childElementCount > KEPT) lines.firstElementChild.remove();
   if (follow) log.scrollTop = log.scrollHeight;
   else $("below").hidden = false;
 }
@@ -123,12 +124,7 @@ const line = new Line(() => "/ws/chat", {
   },
   message(text) {
     heard();
-    let one;
-    try {
-      one = JSON.parse(text);
-    } catch {
-      return;
-    }
+    const one = quietly(() => JSON.parse(text));
     if (Object.hasOwn(told, one?.type)) told[one.type](one);
   },
   state(kind, words, ...more) {
@@ -140,19 +136,10 @@ const line = new Line(() => "/ws/chat", {
 
 /** What the browser keeps: the name for the next visit, and that this tab is in the room. */
 function remember(name) {
-  try {
+  quietly(() => {
     if (name) localStorage.setItem("name", name);
-    if (name) sessionStorage.setItem("in", name);
-    else sessionStorage.removeItem("in");
-  } catch { /* Then only for this page. */ }
-}
-
-function recall(storage, key) {
-  try {
-    return storage().getItem(key);
-  } catch {
-    return null;
-  }
+    sessionStorage.setItem("in", name);
+  });
 }
 
 function join(name) {
@@ -180,7 +167,7 @@ $("say").addEventListener("submit", (event) => {
 $("leave").addEventListener("click", () => {
   line.stop();
   clearTimeout(silence);
-  remember(null);
+  remember("");
   $("room").hidden = true;
   $("join").hidden = false;
   tell($("state"), "", "not joined");
@@ -191,6 +178,6 @@ log.addEventListener("scroll", () => { if (atEnd()) $("below").hidden = true; })
 $("below").addEventListener("click", () => { log.scrollTop = log.scrollHeight; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) count(0); });
 
-$("name").value = recall(() => localStorage, "name") ?? "";
-const inside = recall(() => sessionStorage, "in");
+$("name").value = quietly(() => localStorage.getItem("name")) ?? "";
+const inside = quietly(() => sessionStorage.getItem("in"));
 if (inside) join(inside);

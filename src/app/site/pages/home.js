@@ -96,7 +96,7 @@ async function follow() {
 for (const cell of document.querySelectorAll(".try")) {
   if (!navigator.clipboard) break;
   const line = cell.querySelector("code").textContent;
-  const button = el("button", { type: "button", "aria-label": `copy ${line}` }, "copy");
+  const button = el("button", { type: "button", class: "quiet", "aria-label": `copy ${line}` }, "copy");
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(line);
     button.textContent = "copied";

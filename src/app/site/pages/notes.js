@@ -1,6 +1,6 @@
 // Notes by hand. Every change names the version it was made from (If-Match), so that the server can
 // refuse it when somebody else was faster; then the choice is the writer's.
-import { $, dated, el, problem, toast } from "./site.js";
+import { $, dated, el, problem, quietly, toast } from "./site.js";
 
 const API = "/api/notes";
 const PAGE = 20;
@@ -89,7 +89,7 @@ function put(note, tag, keep) {
     $("body").value = note?.body ?? "";
   }
   $("facts").replaceChildren(...(note
-    ? [`version ${note.version}, written `, dated(note.created), ", changed ", dated(note.updated)] : []));
+    ? [`Version ${note.version} · begun `, dated(note.created), " · changed ", dated(note.updated)] : []));
   $("delete").hidden = !note;
   $("blank").hidden = true;
   $("editor").hidden = false;
@@ -238,14 +238,7 @@ async function occupied(work) {
 
 // ---- where we are: nothing, #new, or #ID
 
-function here() {
-  try {
-    return decodeURIComponent(location.hash.slice(1));
-  } catch {
-    return "";
-  }
-}
-
+const here = () => quietly(() => decodeURIComponent(location.hash.slice(1))) ?? "";
 const name = () => $("editor").hidden ? "" : open?.id ?? "new";
 
 async function go() {

@@ -1,5 +1,5 @@
 // One topic, followed three ways: Server-Sent Events, WebSocket, and polling with a cursor.
-import { $, Countdown, el, Line, problem, Retry, tell, time } from "./site.js";
+import { $, Countdown, el, Line, problem, quietly, Retry, tell, time } from "./site.js";
 
 /** As many messages as a pane keeps. */
 const KEPT = 200;
@@ -14,7 +14,7 @@ class Pane {
 
   constructor(id) {
     this.node = $(id);
-    this.feed = this.node.querySelector(".feed");
+    this.feed = this.node.querySelector(".feed ol");
   }
 
   state(kind, words, ...more) { tell(this.node.querySelector(".state"), kind, words, ...more); }
@@ -55,13 +55,7 @@ class Pane {
   }
 }
 
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+const parsed = (text) => quietly(() => JSON.parse(text));
 
 /** A message, or word of lost ones. */
 function take(pane, told) {

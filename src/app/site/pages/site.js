@@ -2,18 +2,25 @@
 
 export const $ = (id) => document.getElementById(id);
 
+/** What `work` gives, or `null` if it throws: storage may be forbidden, text may be no JSON. */
+export function quietly(work) {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
 /** An element. Strings become text, never markup: what strangers write can be passed as it is. */
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== false && value != null) node.setAttribute(key, value);
-  }
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
 
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const full = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
+const full = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 /** A time of day that knows its date. */
 export function time(iso, form = clock) {
@@ -215,36 +222,17 @@ export class Line {
 const THEMES = ["system", "light", "dark"];
 const remembered = () => document.documentElement.dataset.theme || "system";
 
-function shape(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = (d, fill) => {
-    const node = document.createElementNS(svg.namespaceURI, "path");
-    node.setAttribute("d", d);
-    node.setAttribute("fill", fill ? "currentColor" : "none");
-    node.setAttribute("stroke", "currentColor");
-    node.setAttribute("stroke-width", "1.5");
-    svg.append(node);
-  };
-  const circle = "M8 2a6 6 0 1 1 0 12a6 6 0 1 1 0-12z";
-  if (name === "dark") path("M13.5 10A6 6 0 1 1 7 2.2 5 5 0 0 0 13.5 10z", true);
-  else path(circle, false);
-  if (name === "system") path("M8 2a6 6 0 0 1 0 12z", true);
-  return svg;
-}
-
 function dress(theme) {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  $("theme").replaceChildren(shape(theme), el("span", { class: "unseen" }, "Colour theme: "), theme);
+  $("theme").replaceChildren(el("span", { class: "unseen" }, "Colour theme: "), theme);
 }
 
 $("theme").hidden = false;
 $("theme").addEventListener("click", () => {
   const theme = THEMES[(THEMES.indexOf(remembered()) + 1) % THEMES.length];
   dress(theme);
-  try { localStorage.setItem("theme", theme); } catch { /* Then only for this page. */ }
+  quietly(() => localStorage.setItem("theme", theme));
 });
 addEventListener("storage", ({ key, newValue }) => {
   if (key === "theme") dress(THEMES.includes(newValue) ? newValue : "system");
