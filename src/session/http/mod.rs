@@ -15,7 +15,9 @@ use std::rc::Rc;
 
 use crate::error::{CloseReason, Fault, Phase};
 use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, Trailers, encode};
-use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, OffloadFailed, Service, Session};
+use crate::session::{
+    CloseMode, ConnInfo, Cx, Env, Flow, Message, OffloadFailed, Service, Session,
+};
 use crate::time::Moment;
 
 use exchange::{Active, Done};
@@ -28,6 +30,12 @@ use reply::{Next, Observer, Terms};
 pub trait Handler: 'static {
     /// A request head arrived. Its body, if any, follows only if the reply becomes an exchange.
     fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered;
+
+    /// A request was refused before any handler saw it, or was not answered in time: `fault` has
+    /// the status that the peer got. For logs.
+    fn on_refused(&self, fault: &'static Fault, origin: &Origin, env: &mut Env) {
+        let _ = (fault, origin, env);
+    }
 }
 
 impl<F: Fn(&Head<'_>, Reply<'_, '_>) -> Answered + 'static> Handler for F {
@@ -473,5 +481,6 @@ impl<H: Handler> HttpSession<H> {
     fn error(&mut self, fault: &'static Fault, cx: &mut Cx<'_>) {
         let head_only = self.active.as_ref().is_some_and(|active| active.terms.head_only);
         reply::plain_error(fault.code, fault.what, head_only, cx);
+        self.handler.on_refused(fault, &self.origin, cx.env());
     }
 }
