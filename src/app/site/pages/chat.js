@@ -1,6 +1,6 @@
 // The room. What members write is only ever text (`el` and `textContent`), so nobody can be markup,
 // and nobody can be anybody else.
-import { $, el, Line, quietly, tell, time, toast } from "./site.js";
+import { $, el, Line, quietly, tell, time } from "./site.js";
 
 /** As many messages as the page keeps. */
 const KEPT = 500;
@@ -161,7 +161,7 @@ $("say").addEventListener("submit", (event) => {
   refuse("");
   // What could not be sent stays in the field.
   if (line.send(JSON.stringify({ type: "say", text }))) $("text").value = "";
-  else toast("Not connected: your message is still here.");
+  else refuse("Not connected: your message is still here.");
 });
 
 $("leave").addEventListener("click", () => {

@@ -12,9 +12,12 @@ const chosen = () => new URLSearchParams(topics.map((topic) => ["topic", topic])
 class Pane {
   #figures = { received: 0, lost: 0, connects: 0, last: null };
 
-  constructor(id) {
+  /** `labels`: how the page calls its figures. */
+  constructor(id, labels) {
     this.node = $(id);
     this.feed = this.node.querySelector(".feed ol");
+    this.node.querySelector(".facts").append(...Object.entries(labels).map(([name, label]) =>
+      el("div", {}, el("dt", {}, label), el("dd", { "data-fact": name }, "–"))));
   }
 
   state(kind, words, ...more) { tell(this.node.querySelector(".state"), kind, words, ...more); }
@@ -66,7 +69,7 @@ function take(pane, told) {
 
 /** An EventSource comes back by itself and says what it saw last, unless it was refused: then we do. */
 class Stream {
-  #pane = new Pane("sse");
+  #pane = new Pane("sse", { received: "received", lost: "lost", last: "Last-Event-ID", connects: "connects" });
   #source = null;
   #retry = new Retry(() => this.#connect(), (seconds) => this.#pane.state("off", "trying again", this.#countdown.show(seconds)));
   #countdown = new Countdown(() => this.#retry.now());
@@ -105,7 +108,7 @@ class Stream {
 }
 
 class Socket {
-  #pane = new Pane("ws");
+  #pane = new Pane("ws", { received: "received", lost: "lost", last: "last id", connects: "connects" });
   #line = new Line(() => this.#path(), {
     open: () => {
       this.#pane.add("connects");
@@ -145,7 +148,8 @@ for (const [at, id] of ["sse", "ws"].entries()) {
   });
 }
 
-const poll = new Pane("poll");
+const poll = new Pane("poll", { received: "received", lost: "lost", last: "next" });
+poll.reset();
 
 $("poll").querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -207,7 +211,6 @@ $("follow").addEventListener("submit", (event) => {
   if (!names.length) return;
   topics = names;
   poll.reset();
-  poll.set("last", 0);
   $("after").value = "0";
   for (const id of ["sse", "ws"]) $(id).querySelector(".switch").textContent = "Stop";
   for (const stream of streams) stream.start(true);
