@@ -9,6 +9,8 @@
 //! pipelined requests wait in the kernel and push back on the peer.
 
 mod exchange;
+mod origin;
+mod prepared;
 mod reply;
 
 use std::rc::Rc;
@@ -22,8 +24,10 @@ use crate::time::Moment;
 
 use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
+pub use origin::{Origin, TlsSummary};
+pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
-pub use reply::{Answered, Origin, Outcome, Prepared, Reply, ReplyTo, Response, TlsSummary};
+pub use reply::{Answered, Outcome, Reply, ReplyTo, Response};
 use reply::{Next, Observer, Terms};
 
 /// The application's side of HTTP: one for all connections of a listener.

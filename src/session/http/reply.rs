@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::proto::h1::encode::{self, BodyLength, Connection, InvalidHeader};
+use crate::proto::h1::encode::{self, BodyLength, Connection};
 use crate::proto::h1::{Framing, Head, Version};
 use crate::session::datagram::Peer;
 use crate::session::http::Exchange;
 use crate::session::http::exchange::Long;
-use crate::session::{ConnInfo, Cx, Env, Message, Session};
+use crate::session::http::origin::{Origin, TlsSummary};
+use crate::session::http::prepared::Prepared;
+use crate::session::{Cx, Env, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -108,45 +110,6 @@ impl Answered {
     }
 }
 
-/// Who is at the other end of a connection, as its handlers see it.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The peer's address.
-    pub peer: Peer,
-    /// What the TLS handshake agreed on, over TLS.
-    pub tls: Option<Box<TlsSummary>>,
-}
-
-/// What a TLS handshake agreed on, kept for the life of the connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsSummary {
-    /// The name that the client asked for (RFC 6066 §3), if any.
-    pub server_name: Option<Box<str>>,
-    /// `TLSv1.2` or `TLSv1.3`.
-    pub version: &'static str,
-    /// The cipher suite by its IANA name.
-    pub suite: &'static str,
-    /// True if an earlier session was resumed.
-    pub resumed: bool,
-    /// The client's certificate in DER, verified, if it sent one.
-    pub client_certificate: Option<Box<[u8]>>,
-}
-
-impl Origin {
-    pub(crate) fn of(info: &ConnInfo<'_>) -> Self {
-        let tls = info.tls.as_ref().map(|tls| {
-            Box::new(TlsSummary {
-                server_name: tls.server_name.map(Box::from),
-                version: tls.version,
-                suite: tls.suite,
-                resumed: tls.resumed,
-                client_certificate: tls.client_certificate.map(Box::from),
-            })
-        });
-        Origin { peer: info.peer.clone(), tls }
-    }
-}
-
 pub(crate) enum Next {
     Sent,
     Later,
@@ -169,13 +132,13 @@ impl<'a, 'c> Reply<'a, 'c> {
     }
 
     /// The peer's address.
-    pub fn peer(&self) -> &'a Peer {
-        &self.origin.peer
+    pub fn peer(&self) -> Peer {
+        self.origin.peer()
     }
 
     /// What the TLS handshake agreed on, over TLS.
     pub fn tls(&self) -> Option<&'a TlsSummary> {
-        self.origin.tls.as_deref()
+        self.origin.tls()
     }
 
     /// Makes this the connection's last answer, and says so in it.
@@ -316,52 +279,6 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// What all connections of the loop share: counters, limits, the date.
     pub fn env(&mut self) -> &mut Env {
         self.cx.env()
-    }
-}
-
-/// An answer that is the same every time, checked and framed once.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    status: u16,
-    /// For a connection that stays open, for one of HTTP/1.0 that does, and for one that closes.
-    keep: Form,
-    keep_10: Form,
-    close: Form,
-    /// Where the date stands, in each of them.
-    date: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Form {
-    whole: Vec<u8>,
-    /// Where the head ends.
-    head: usize,
-}
-
-impl Prepared {
-    /// Prepares an answer. Fails if a field would break its framing.
-    pub fn new(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Self, InvalidHeader> {
-        // No field before the date can contain these bytes: the encoder writes it first.
-        const MARK: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
-        let length = body_length(status, body.len() as u64);
-        let form = |version, connection| {
-            let mut whole = Vec::new();
-            encode::head(&mut whole, version, status, MARK, headers, length, connection)?;
-            let head = whole.len();
-            if length != BodyLength::None {
-                whole.extend_from_slice(body);
-            }
-            Ok(Form { whole, head })
-        };
-        let keep = form(Version::Http11, Connection::KeepAlive)?;
-        let date = keep.whole.windows(MARK.len()).position(|window| window == MARK).unwrap_or(0);
-        Ok(Prepared {
-            status,
-            keep,
-            keep_10: form(Version::Http10, Connection::KeepAlive)?,
-            close: form(Version::Http11, Connection::Close)?,
-            date,
-        })
     }
 }
 

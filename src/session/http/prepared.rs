@@ -1,0 +1,51 @@
+//! An answer that is the same every time: [`Prepared`].
+
+use crate::proto::h1::Version;
+use crate::proto::h1::encode::{self, BodyLength, Connection, InvalidHeader};
+use crate::session::http::reply::body_length;
+
+/// An answer that is the same every time, checked and framed once.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(super) status: u16,
+    /// For a connection that stays open, for one of HTTP/1.0 that does, and for one that closes.
+    pub(super) keep: Form,
+    pub(super) keep_10: Form,
+    pub(super) close: Form,
+    /// Where the date stands, in each of them.
+    pub(super) date: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) whole: Vec<u8>,
+    /// Where the head ends.
+    pub(super) head: usize,
+}
+
+impl Prepared {
+    /// Prepares an answer. Fails if a field would break its framing.
+    pub fn new(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Self, InvalidHeader> {
+        // No field before the date can contain these bytes: the encoder writes it first.
+        const MARK: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
+        let length = body_length(status, body.len() as u64);
+        let form = |version, connection| {
+            let mut whole = Vec::new();
+            encode::head(&mut whole, version, status, MARK, headers, length, connection)?;
+            let head = whole.len();
+            if length != BodyLength::None {
+                whole.extend_from_slice(body);
+            }
+            Ok(Form { whole, head })
+        };
+        let keep = form(Version::Http11, Connection::KeepAlive)?;
+        let date = keep.whole.windows(MARK.len()).position(|window| window == MARK).unwrap_or(0);
+        Ok(Prepared {
+            status,
+            keep,
+            keep_10: form(Version::Http10, Connection::KeepAlive)?,
+            close: form(Version::Http11, Connection::Close)?,
+            date,
+        })
+    }
+}
