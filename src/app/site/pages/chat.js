@@ -4,6 +4,8 @@ import { $, el, Line, quietly, tell, time } from "./site.js";
 
 /** As many messages as the page keeps. */
 const KEPT = 500;
+/** As many members as it names. */
+const NAMED = 100;
 /** Asks whether the other end still lives after so long without a word from it, and how long it may think. */
 const QUIET = 15000;
 const PATIENCE = 8000;
@@ -19,6 +21,7 @@ let unread = 0;
 /** What is shown already, so that a history told again after a reconnect is not shown twice. */
 const seen = new Set();
 let before = null;
+let drawing = null;
 
 // ---- what is on the page
 
@@ -59,10 +62,17 @@ function message(told) {
   return true;
 }
 
+/** Once a frame, however many come at once. */
 function people() {
-  const names = [...members].sort(([a], [b]) => a.localeCompare(b));
-  $("members").replaceChildren(...names.map(([name, via]) =>
+  drawing ??= requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = null;
+  const names = [...members].sort(([a], [b]) => (b === you) - (a === you) || a.localeCompare(b));
+  $("members").replaceChildren(...names.slice(0, NAMED).map(([name, via]) =>
     el("li", { class: via !== "tcp" && name === you ? "you" : "" }, name, ...badge(via))));
+  if (names.length > NAMED) $("members").append(el("li", { class: "soft" }, `and ${names.length - NAMED} more`));
   $("count").textContent = String(members.size);
   $("you").textContent = you ?? "";
 }

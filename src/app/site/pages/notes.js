@@ -203,7 +203,7 @@ async function remove() {
     shelf = shelf.filter((note) => note.id !== id);
     history.replaceState(null, "", location.pathname);
     clear();
-    toast(`“${title}” is deleted.`, "Undo", () => restore(id, { title, body }));
+    toast(`“${title.length > 60 ? `${title.slice(0, 60)}…` : title}” is deleted.`, "Undo", () => restore(id, { title, body }));
   });
 }
 

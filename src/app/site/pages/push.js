@@ -12,12 +12,13 @@ const chosen = () => new URLSearchParams(topics.map((topic) => ["topic", topic])
 class Pane {
   #figures = { received: 0, lost: 0, connects: 0, last: null };
 
-  /** `labels`: how the page calls its figures. */
-  constructor(id, labels) {
+  constructor(id, last, more = {}) {
     this.node = $(id);
     this.feed = this.node.querySelector(".feed ol");
-    this.node.querySelector(".facts").append(...Object.entries(labels).map(([name, label]) =>
-      el("div", {}, el("dt", {}, label), el("dd", { "data-fact": name }, "–"))));
+    for (const [name, label] of Object.entries({ received: "received", lost: "lost", last, ...more })) {
+      const value = el("dd", { "data-fact": name }, "–");
+      this.node.querySelector(".facts").append(el("div", {}, el("dt", {}, label), value));
+    }
   }
 
   state(kind, words, ...more) { tell(this.node.querySelector(".state"), kind, words, ...more); }
@@ -69,9 +70,10 @@ function take(pane, told) {
 
 /** An EventSource comes back by itself and says what it saw last, unless it was refused: then we do. */
 class Stream {
-  #pane = new Pane("sse", { received: "received", lost: "lost", last: "Last-Event-ID", connects: "connects" });
+  #pane = new Pane("sse", "Last-Event-ID", { connects: "connects" });
   #source = null;
-  #retry = new Retry(() => this.#connect(), (seconds) => this.#pane.state("off", "trying again", this.#countdown.show(seconds)));
+  #retry = new Retry(() => this.#connect(), (seconds) =>
+    this.#pane.state("off", "trying again", this.#countdown.show(seconds)));
   #countdown = new Countdown(() => this.#retry.now());
 
   start(anew) {
@@ -108,7 +110,7 @@ class Stream {
 }
 
 class Socket {
-  #pane = new Pane("ws", { received: "received", lost: "lost", last: "last id", connects: "connects" });
+  #pane = new Pane("ws", "last id", { connects: "connects" });
   #line = new Line(() => this.#path(), {
     open: () => {
       this.#pane.add("connects");
@@ -148,7 +150,7 @@ for (const [at, id] of ["sse", "ws"].entries()) {
   });
 }
 
-const poll = new Pane("poll", { received: "received", lost: "lost", last: "next" });
+const poll = new Pane("poll", "next");
 poll.reset();
 
 $("poll").querySelector("form").addEventListener("submit", async (event) => {
