@@ -107,6 +107,8 @@ pub mod session;
 pub mod sim;
 pub mod time;
 pub mod token;
+#[cfg(feature = "web")]
+pub mod web;
 
 /// Shared bytes, as messages carry them; from the crate `bytes`.
 pub use bytes::Bytes;

@@ -16,8 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("connection", &["base", "session"]),
     ("reactor", &["base", "session", "connection"]),
     ("sim", &["base", "session", "connection", "reactor"]),
-    ("app", &["base", "proto", "session"]),
-    ("cli", &["base", "proto", "session", "connection", "reactor", "app"]),
+    ("web", &["base", "proto", "session"]),
+    ("app", &["base", "proto", "session", "web"]),
+    ("cli", &["base", "proto", "session", "connection", "reactor", "app", "web"]),
 ];
 
 /// The files at the root of `src` that every layer may use.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use readyloop::app::web::{Row, Web};
+use readyloop::app::site::pages::Row;
+use readyloop::app::web::Web;
 use readyloop::buf::Out;
 use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;
@@ -79,8 +80,11 @@ fn every_path_answers_its_methods_and_names_them_to_others() {
     for (path, allow) in [
         ("/", reading),
         ("/?x=1", reading),
-        ("/page.css", reading),
-        ("/page.js", reading),
+        ("/notes", reading),
+        ("/chat", reading),
+        ("/push", reading),
+        ("/assets/site.css", reading),
+        ("/assets/site.js", reading),
         ("/icon.svg", reading),
         ("/favicon.ico", reading),
         ("/plaintext", reading),

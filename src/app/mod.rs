@@ -6,4 +6,5 @@ pub mod escaped;
 pub mod greeting;
 pub mod responder;
 pub mod sink;
+pub mod site;
 pub mod web;

@@ -15,7 +15,8 @@ use super::row::Kind;
 use super::tls::{self, Secure, Tls};
 use super::{signals, units};
 use crate::Reactor;
-use crate::app::web::{Row, Web};
+use crate::app::site::pages::Row;
+use crate::app::web::Web;
 use crate::reactor::world::{Address, Listen};
 
 /// How the arguments of a row are explained.

@@ -369,13 +369,16 @@ impl Connection {
         if !matches!(self.life, Life::Open | Life::Paused) {
             return;
         }
+        if self.tls.is_none() {
+            self.run(io.out, io.env, io.token, io.unsent, f);
+            return self.offer_carry(io.out, io.env, io.token, io.unsent);
+        }
         let mut plain = std::mem::take(&mut io.env.plain);
-        let out = if self.tls.is_some() { &mut plain } else { &mut *io.out };
-        self.run(out, io.env, io.token, io.unsent, f);
-        self.offer_carry(out, io.env, io.token, io.unsent);
-        self.hear_end(out, io.env, io.token, io.unsent);
+        self.run(&mut plain, io.env, io.token, io.unsent, f);
+        self.offer_carry(&mut plain, io.env, io.token, io.unsent);
+        self.hear_end(&mut plain, io.env, io.token, io.unsent);
         io.env.plain = plain;
-        self.seal(io);
+        self.seal_tls(io);
     }
 
     /// Tells the session of an end inside TLS, after everything that came before it.

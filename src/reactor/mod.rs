@@ -12,6 +12,7 @@ pub mod edge;
 mod external;
 mod handle;
 mod offload;
+mod ops;
 mod rule;
 mod sockopt;
 mod stream;
@@ -34,7 +35,7 @@ use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact};
 use crate::session::datagram::{DatagramSession, Outbox};
-use crate::session::{CloseMode, Env, Message, OffloadFailed, Op, Service, Session};
+use crate::session::{CloseMode, Env, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -424,54 +425,6 @@ impl<W: World> Reactor<W> {
         });
     }
 
-    /// Carries out what sessions and other threads wished for. What these wishes lead to waits for
-    /// the next turn, so two sessions that write to each other cannot hold the loop.
-    fn apply_ops(&mut self) {
-        let mut ops = std::mem::take(&mut self.core.env.ops);
-        for op in ops.drain(..) {
-            self.apply(op);
-        }
-        // The list keeps its memory; wishes made meanwhile are few.
-        ops.append(&mut self.core.env.ops);
-        self.core.env.ops = ops;
-    }
-
-    fn apply(&mut self, op: Op) {
-        let core = &mut self.core;
-        match op {
-            Op::Send(token, message) => match self.table.get(token) {
-                Some(Entry::Stream(entry)) => {
-                    entry.deliver(token, core, |connection, io| connection.message(message, io));
-                }
-                _ => core.fact(Fact::Stale { token }),
-            },
-            Op::Close(token, mode) => self.close(token, mode),
-            Op::Offload(token, tag, job) => {
-                let handle = Handle::new(Arc::clone(&self.shared));
-                let done =
-                    move |message| handle.deliver(token, OffloadFailed::tagged(message, tag));
-                if !core.world.offload(job, Box::new(done)) {
-                    core.env.ops.push(Op::Send(token, Message::any(OffloadFailed { tag })));
-                }
-            }
-            Op::Drain(deadline) => self.drain(deadline),
-            Op::Stop => self.stopped = true,
-        }
-    }
-
-    /// Connections that got messages: one write each.
-    fn drive_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.core.dirty);
-        for token in dirty.drain(..) {
-            if let Some(Entry::Stream(entry)) = self.table.get(token) {
-                entry.cleaned();
-                self.drive(token);
-            }
-        }
-        dirty.append(&mut self.core.dirty);
-        self.core.dirty = dirty;
-    }
-
     /// A slot or a descriptor became free: listeners that paused for want of one try again.
     fn resume_listeners(&mut self) {
         if !std::mem::take(&mut self.core.freed) || !self.core.rules.keep(Rule::AcceptRetry) {
@@ -486,25 +439,6 @@ impl<W: World> Reactor<W> {
             {
                 accept::queue(entry, token, &mut self.core);
             }
-        }
-    }
-
-    /// Closes a listener, a datagram socket or a connection.
-    pub fn close(&mut self, token: Token, mode: CloseMode) {
-        match self.table.get(token) {
-            Some(Entry::Stream(entry)) => entry.deliver(token, &mut self.core, |connection, io| {
-                connection.close_by(mode, CloseReason::Aborted, io);
-            }),
-            Some(_) => match self.table.remove(token) {
-                Some(Entry::Listener(entry)) => {
-                    self.core.paused -= usize::from(entry.paused);
-                    self.core.world.unlisten(entry.listener);
-                }
-                Some(Entry::Datagram(entry)) => self.core.world.unbind(entry.socket),
-                Some(Entry::External(entry)) => self.core.world.unwatch(entry.source),
-                Some(Entry::Stream(_)) | None => {}
-            },
-            None => self.core.fact(Fact::Stale { token }),
         }
     }
 

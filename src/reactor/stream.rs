@@ -28,6 +28,8 @@ pub(crate) struct StreamEntry<S> {
     pub(crate) generation: u32,
     pub(crate) ready: Ready,
     pub(super) marks: Marks,
+    /// Messages that will be delivered before the turn ends.
+    pub(super) expected: u16,
 }
 
 /// Facts about an entry that are true for a while.
@@ -73,6 +75,7 @@ impl<S: Stream> StreamEntry<S> {
             generation,
             ready,
             marks: Marks::default(),
+            expected: 0,
         }
     }
 
@@ -119,6 +122,29 @@ impl<S: Stream> StreamEntry<S> {
             self.marks.set(Marks::DIRTY, true);
             core.dirty.push(token);
         }
+    }
+
+    /// Calls the connection with an announced message. After the last one for this turn it writes
+    /// and goes on; answers why the connection is over, if it is.
+    pub(super) fn hear<W: World<Stream = S>>(
+        &mut self,
+        token: Token,
+        core: &mut Core<W>,
+        f: impl FnOnce(&mut Connection, &mut crate::connection::Io<'_>),
+    ) -> Option<CloseReason> {
+        let resumes = core.rules.keep(Rule::ResumeRequeues);
+        let is_last = self.expected == 0 && !self.marks.has(Marks::DIRTY) && resumes;
+        // Over its cap already, it is closed below; until then it grows no further.
+        if self.backlog.len() <= core.env.limits.backlog_cap {
+            f(&mut self.connection, &mut core.io(token, self.backlog.len()));
+        }
+        if !is_last || !self.backlog.is_empty() {
+            self.backlog.take(&mut core.out, core.env.now, &core.env.limits);
+        }
+        if !is_last {
+            return None;
+        }
+        write_through(self, token, core).or_else(|| drive(self, token, core))
     }
 
     /// The entry was taken from the dirty list.

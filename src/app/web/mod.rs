@@ -1,5 +1,4 @@
-//! The web server's own routes: a page that says what is running, and small ones to try each way
-//! of answering with.
+//! The web server's own routes: the pages, and small answers to try each way of answering with.
 //!
 //! | route | shows |
 //! |---|---|
@@ -12,16 +11,15 @@
 
 mod exchange;
 mod metrics;
-mod page;
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
+use crate::app::site::pages::{self, ASSETS, Row};
 use crate::proto::h1::encode::InvalidHeader;
 use crate::proto::h1::{Framing, Head};
 use crate::session::http::{Answered, Handler, Prepared, Reply};
 use exchange::{Bytes, Delay, Mirror, Work};
-pub use page::Row;
 
 /// Computes for this long on the calling thread. Passed in, because nothing below the drivers
 /// reads a clock.
@@ -34,6 +32,14 @@ const TEXT: Headers = &[("Content-Type", b"text/plain; charset=utf-8")];
 const PLAINTEXT: Headers = &[("Content-Type", b"text/plain")];
 const JSON: Headers = &[("Content-Type", b"application/json")];
 const METRICS: Headers = &[("Content-Type", metrics::CONTENT_TYPE), ("Cache-Control", b"no-store")];
+
+const PAGE: Headers = &[
+    ("Content-Type", pages::HTML.as_bytes()),
+    ("Content-Security-Policy", pages::POLICY.as_bytes()),
+    ("X-Content-Type-Options", b"nosniff"),
+    ("Referrer-Policy", b"no-referrer"),
+    ("Cache-Control", b"no-cache"),
+];
 
 /// The longest `/delay`, in milliseconds.
 const MAX_DELAY: u64 = 30_000;
@@ -48,7 +54,8 @@ pub struct Web {
     plaintext: Prepared,
     /// The other answers that are always the same, by path.
     prepared: Vec<(&'static str, Prepared)>,
-    page: OnceCell<Prepared>,
+    /// The pages and what they load, once it is known what listens where.
+    pages: OnceCell<Vec<(&'static str, Prepared)>>,
 }
 
 impl Handler for Web {
@@ -76,33 +83,38 @@ impl Web {
             prepared: vec![
                 prepared("/plaintext", PLAINTEXT, &b"Hello, World!"[..])?,
                 prepared("/json", JSON, br#"{"message":"Hello, World!"}"#)?,
-                prepared("/page.css", page::CSS, include_bytes!("page.css"))?,
-                prepared("/page.js", page::JS, include_bytes!("page.js"))?,
-                prepared("/icon.svg", page::SVG, include_bytes!("icon.svg"))?,
-                prepared("/favicon.ico", page::SVG, include_bytes!("icon.svg"))?,
             ],
-            page: OnceCell::new(),
+            pages: OnceCell::new(),
         })
     }
 
-    /// Writes the page, once it is known what listens where.
+    /// Writes the pages, once it is known what listens where.
     ///
     /// # Errors
     ///
     /// As for [`new`](Self::new).
     pub fn describe(&self, rows: &[Row]) -> Result<(), InvalidHeader> {
-        let page = Prepared::new(200, page::HTML, page::render(rows).as_bytes())?;
+        let mut pages = Vec::new();
+        for (path, html) in pages::render(rows) {
+            pages.push((path, Prepared::new(200, PAGE, html.as_bytes())?));
+        }
+        for asset in ASSETS {
+            let headers = [
+                ("Content-Type", asset.content_type.as_bytes()),
+                ("X-Content-Type-Options", b"nosniff"),
+                ("Cache-Control", b"no-cache"),
+            ];
+            pages.push((asset.path, Prepared::new(200, &headers, asset.bytes)?));
+        }
         // The first description stays.
-        let _ = self.page.set(page);
+        let _ = self.pages.set(pages);
         Ok(())
     }
 
     /// The answer that is always the same, if the path has one.
     fn prepared(&self, path: &str) -> Option<&Prepared> {
-        if path == "/" {
-            return self.page.get();
-        }
-        self.prepared.iter().find(|(of, _)| *of == path).map(|(_, answer)| answer)
+        let pages = self.pages.get().into_iter().flatten();
+        self.prepared.iter().chain(pages).find(|(of, _)| *of == path).map(|(_, answer)| answer)
     }
 
     fn route(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {

@@ -93,6 +93,18 @@ pub struct Headers<'i> {
     lines: &'i [u8],
 }
 
+impl<'i> Headers<'i> {
+    /// The fields of lines that [`as_bytes`](Self::as_bytes) gave, and somebody kept.
+    pub fn of(lines: &'i [u8]) -> Self {
+        Headers { lines }
+    }
+
+    /// The lines of the fields, to be kept for longer than their head.
+    pub fn as_bytes(&self) -> &'i [u8] {
+        self.lines
+    }
+}
+
 impl<'i> Iterator for Headers<'i> {
     type Item = (&'i str, &'i [u8]);
 

@@ -390,10 +390,10 @@ impl<H: Handler> HttpSession<H> {
             return self.resting();
         }
         let (ended, terms, peer_ended) = (active.request_ended, active.terms, active.peer_ended);
+        self.active = None;
         if !ended && !terms.keep_alive {
             return self.finished(true);
         }
-        self.active = None;
         if peer_ended {
             return Flow::Close(CloseMode::Flush, CloseReason::PeerClosed);
         }

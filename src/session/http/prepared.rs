@@ -1,5 +1,7 @@
 //! An answer that is the same every time: [`Prepared`].
 
+use bytes::Bytes;
+
 use crate::proto::h1::Version;
 use crate::proto::h1::encode::{self, BodyLength, Connection, InvalidHeader};
 use crate::session::http::reply::body_length;
@@ -14,6 +16,8 @@ pub struct Prepared {
     pub(super) close: Form,
     /// Where the date stands, in each of them.
     pub(super) date: usize,
+    /// The body, if it is not in them.
+    pub(super) shared: Option<Bytes>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,19 +28,42 @@ pub(super) struct Form {
 }
 
 impl Prepared {
+    /// A shared body up to so many bytes is included in the prepared answer, three times: that costs
+    /// less than to look for it each time.
+    pub const INCLUDED: usize = 2048;
+
     /// Prepares an answer. Fails if a field would break its framing.
     pub fn new(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Self, InvalidHeader> {
+        let mut prepared = Prepared::head(status, headers, body.len())?;
+        if body_length(status, 0) != BodyLength::None {
+            for form in [&mut prepared.keep, &mut prepared.keep_10, &mut prepared.close] {
+                form.whole.extend_from_slice(body);
+            }
+        }
+        Ok(prepared)
+    }
+
+    /// The same around a body that is kept elsewhere too; of a long one there is only that copy.
+    pub fn shared(
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: Bytes,
+    ) -> Result<Self, InvalidHeader> {
+        if body.len() <= Self::INCLUDED || body_length(status, 0) == BodyLength::None {
+            return Prepared::new(status, headers, &body);
+        }
+        let head = Prepared::head(status, headers, body.len())?;
+        Ok(Prepared { shared: Some(body), ..head })
+    }
+
+    fn head(status: u16, headers: &[(&str, &[u8])], length: usize) -> Result<Self, InvalidHeader> {
         // No field before the date can contain these bytes: the encoder writes it first.
         const MARK: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
-        let length = body_length(status, body.len() as u64);
+        let length = body_length(status, length as u64);
         let form = |version, connection| {
             let mut whole = Vec::new();
             encode::head(&mut whole, version, status, MARK, headers, length, connection)?;
-            let head = whole.len();
-            if length != BodyLength::None {
-                whole.extend_from_slice(body);
-            }
-            Ok(Form { whole, head })
+            Ok(Form { head: whole.len(), whole })
         };
         let keep = form(Version::Http11, Connection::KeepAlive)?;
         let date = keep.whole.windows(MARK.len()).position(|window| window == MARK).unwrap_or(0);
@@ -46,6 +73,7 @@ impl Prepared {
             keep_10: form(Version::Http10, Connection::KeepAlive)?,
             close: form(Version::Http11, Connection::Close)?,
             date,
+            shared: None,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::proto::h1::encode::{self, BodyLength, Connection};
 use crate::proto::h1::{Framing, Head, Version};
 use crate::session::datagram::Peer;
 use crate::session::http::Exchange;
-use crate::session::http::exchange::Long;
+use crate::session::http::exchange::{Done, Long};
 use crate::session::http::origin::{Origin, TlsSummary};
 use crate::session::http::prepared::Prepared;
 use crate::session::{Cx, Env, Message, Session};
@@ -206,7 +206,22 @@ impl<'a, 'c> Reply<'a, 'c> {
         if let Some(place) = out.get_mut(date..date + 29) {
             place.copy_from_slice(env.date.as_bytes());
         }
-        Answered::sent(terms, answer.status, form.whole.len() - form.head)
+        match &answer.shared {
+            None => Answered::sent(terms, answer.status, form.whole.len() - form.head),
+            Some(body) => self.after_head(answer.status, body, terms),
+        }
+    }
+
+    /// Sends the body of a prepared head, as a copy if that is cheaper than to remember where it
+    /// lies.
+    fn after_head(self, status: u16, body: &Bytes, terms: Terms) -> Answered {
+        const COPIED: usize = 16 * 1024;
+        match body.len() {
+            _ if terms.head_only => {}
+            0..=COPIED => self.cx.write(body),
+            _ => self.cx.write_shared(body.clone()),
+        }
+        Answered::sent(terms, status, body.len())
     }
 
     /// Sends a short text.
@@ -227,6 +242,16 @@ impl<'a, 'c> Reply<'a, 'c> {
         let seq = self.seq;
         self.cx.offload_as(seq, move || Message::any(Deferred { seq, response: job() }));
         Answered::new(Next::Later, self.terms)
+    }
+
+    /// Runs `job` on the off-load pool; nobody waits for it. If it cannot be run it is dropped.
+    pub fn spawn(&mut self, job: impl FnOnce() + Send + 'static) {
+        // As if for the request before: that one has its answer, so no exchange hears of the end.
+        let seq = self.seq.wrapping_sub(1);
+        self.cx.offload_as(seq, move || {
+            job();
+            Message::any(Done { seq, message: Message::Bytes(Bytes::new()) })
+        });
     }
 
     /// Lets `exchange` take the request's body and produce the answer piece by piece.

@@ -1,0 +1,13 @@
+//! HTTP as applications use it: files, conditions, ranges, negotiation and compression.
+//!
+//! Called by the services of `app` and by whoever embeds the library; on top of
+//! [`session::http`](crate::session::http), which it never reaches around.
+
+pub mod coding;
+pub mod condition;
+pub mod date;
+pub mod etag;
+pub mod files;
+pub mod negotiate;
+pub mod range;
+pub mod router;
