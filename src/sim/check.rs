@@ -68,6 +68,8 @@ pub(crate) struct Seen {
     reads_in_drive: u32,
     /// The turn in which its budget ran out last.
     spent_turn: u64,
+    /// The turn in which a message or a timer last reached its session.
+    asked_turn: u64,
     /// The turn in which it was read last, and how often.
     reads_in_turn: (u64, u32),
     /// Drives in a row that no event, message or timer asked for and that did nothing.
@@ -197,9 +199,9 @@ impl Check {
 
     /// A deadline was announced as reached.
     pub(crate) fn timed_out(&mut self, token: Token) {
-        let now = self.now;
+        let (now, turn) = (self.now, self.turn);
         let entry = self.seen(token);
-        entry.idle_drives = 0;
+        (entry.idle_drives, entry.asked_turn) = (0, turn);
         if let Some(deadline) = entry.deadline
             && deadline > now
         {
@@ -216,8 +218,9 @@ impl Check {
 
     /// Something other than I/O asked for a drive.
     pub(crate) fn excuse_drive(&mut self, token: Token) {
+        let turn = self.turn;
         let entry = self.seen(token);
-        entry.idle_drives = 0;
+        (entry.idle_drives, entry.asked_turn) = (0, turn);
         self.progress += 1;
     }
 
@@ -271,11 +274,15 @@ impl Check {
 
     fn drove(&mut self, token: Token, by_event: bool) {
         self.alive(token, "driven");
-        let turn = self.turn;
+        let (turn, now, progress) = (self.turn, self.now, self.limits.progress);
+        let drains = self.excuses.draining_since.is_some();
         let entry = self.seen(token);
         entry.reads_in_drive = 0;
         entry.idle_drives += 1;
-        let again = by_event && entry.spent_turn == turn;
+        // What looks like an event's drive may be a message's or a timer's.
+        let ripe = entry.unsent_since.is_some_and(|since| since + progress <= now);
+        let excused = ripe || drains || entry.close_asked || entry.asked_turn == turn;
+        let again = by_event && entry.spent_turn == turn && !excused;
         if entry.idle_drives == 30 {
             self.violate(token, "driven again and again though nothing happens");
         }

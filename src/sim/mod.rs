@@ -25,6 +25,7 @@ mod conn;
 mod datagram;
 mod fault;
 mod http;
+mod mirror;
 mod net;
 mod peer;
 mod rng;

@@ -337,7 +337,9 @@ impl Peer {
 
 fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
     match dialogue {
-        Dialogue::Echo | Dialogue::Relay => (0..size).map(|_| rng.draw() as u8).collect(),
+        Dialogue::Echo | Dialogue::Mirror | Dialogue::Relay => {
+            (0..size).map(|_| rng.draw() as u8).collect()
+        }
         Dialogue::Produce => {
             let wanted = size * rng.between(1, 3);
             vec![(wanted >> 16) as u8, (wanted >> 8) as u8, wanted as u8]

@@ -168,12 +168,14 @@ impl Run {
     }
 
     fn populate(&mut self, calm: bool) {
-        const KINDS: [Dialogue; 10] = [
+        const KINDS: [Dialogue; 12] = [
             Dialogue::Http,
             Dialogue::Http,
             Dialogue::Http,
             Dialogue::Echo,
             Dialogue::Echo,
+            Dialogue::Mirror,
+            Dialogue::Mirror,
             Dialogue::Produce,
             Dialogue::Refuse,
             Dialogue::Think,

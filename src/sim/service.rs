@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::check::Check;
 use bytes::Bytes;
 
+use super::check::Check;
+use super::mirror::Mirror;
 use crate::error::CloseReason;
 use crate::session::raw::{Handler, Raw};
 use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, Service, Session};
@@ -21,6 +22,8 @@ pub(crate) type Checks = Rc<RefCell<Check>>;
 pub enum Dialogue {
     /// Everything comes back.
     Echo,
+    /// The same, mostly without a copy.
+    Mirror,
     /// Three bytes ask for so many bytes, which a session produces as the peer takes them.
     Produce,
     /// The first byte is answered with a refusal, after which nothing is wanted.
@@ -51,7 +54,7 @@ pub(crate) fn pattern(at: usize) -> u8 {
 /// HTTP are checked otherwise.
 pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
     match dialogue {
-        Dialogue::Echo => sent.to_vec(),
+        Dialogue::Echo | Dialogue::Mirror => sent.to_vec(),
         Dialogue::Produce => match sent {
             [high, middle, low, ..] => (0..asked([*high, *middle, *low])).map(pattern).collect(),
             _ => Vec::new(),
@@ -67,7 +70,7 @@ pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
 /// How long the answer to `sent` is, without making it.
 pub(crate) fn owed(dialogue: Dialogue, sent: &[u8]) -> usize {
     match dialogue {
-        Dialogue::Echo => sent.len(),
+        Dialogue::Echo | Dialogue::Mirror => sent.len(),
         Dialogue::Think => sent.len() / 8 * 8,
         Dialogue::Produce => sent.first_chunk::<3>().map_or(0, |request| asked(*request)),
         Dialogue::Refuse if sent.is_empty() => 0,
@@ -154,8 +157,13 @@ impl Session for Watched {
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
+        let offered = input.len();
         let flow = self.call(cx, |inner, cx| inner.on_data(input, cx));
-        self.checks.borrow_mut().seen(self.token).holds = !input.is_empty();
+        let mut check = self.checks.borrow_mut();
+        check.seen(self.token).holds = !input.is_empty();
+        if matches!(flow, Flow::Reflect) {
+            check.called(self.token, offered - input.len(), self.inner.deadline());
+        }
         flow
     }
 
@@ -206,6 +214,7 @@ pub(crate) fn open(
 ) -> Box<dyn Session> {
     match dialogue {
         Dialogue::Echo | Dialogue::Http => Box::new(Raw::new(Echo)),
+        Dialogue::Mirror => Box::new(Mirror::new()),
         Dialogue::Greet => Box::new(Raw::new(Greet)),
         Dialogue::Mail => Box::new(Raw::new(Listen)),
         Dialogue::Refuse => Box::new(Raw::new(Refuse)),
