@@ -1,4 +1,4 @@
-//! The invariants, fed by the loop's facts, by the sessions ([`Watched`](super::service::Watched))
+//! The invariants, fed by the loop's facts, by the sessions ([`Watched`](super::witness::Watched))
 //! and by the simulated kernel.
 //!
 //! What goes wrong is collected as values, so that a test can assert that there is none and a tool
@@ -77,6 +77,10 @@ pub(crate) struct Seen {
     /// Bytes sent to it as messages by others, and those its session has heard.
     pub(crate) posted: Vec<u8>,
     pub(crate) heard_mail: Vec<u8>,
+    /// Those that it passed on to its peer.
+    pub(crate) passed: Vec<u8>,
+    /// It loses messages rather than have its backlog pass the cap.
+    pub(crate) loses: bool,
     /// Since when it has been lingering with nothing left to send.
     pub(crate) lingers_since: Option<Moment>,
     /// Somebody outside asked for its end.
@@ -186,6 +190,18 @@ impl Check {
         }
     }
 
+    /// A session heard a message, and produced so many bytes: all of it, or nothing.
+    pub(crate) fn heard(&mut self, token: Token, message: &[u8], produced: usize) {
+        let entry = self.seen(token);
+        entry.heard_mail.extend_from_slice(message);
+        let loses = entry.loses;
+        if produced == message.len() {
+            entry.passed.extend_from_slice(message);
+        } else if produced > 0 || !loses {
+            self.violate(token, format!("{produced} bytes of a message of {}", message.len()));
+        }
+    }
+
     /// A session heard its end.
     pub(crate) fn ended(&mut self, token: Token, why: CloseReason) {
         let entry = self.seen(token);
@@ -263,7 +279,7 @@ impl Check {
                 taken >= limits.progress_bytes as usize
                     || entry.unsent_since.is_none_or(|since| since > from)
             }
-            CloseReason::Overflow => entry.unsent() <= limits.backlog_cap,
+            CloseReason::Overflow => entry.unsent() <= limits.backlog_cap || entry.loses,
             CloseReason::Io(_) => true,
             _ => false,
         };

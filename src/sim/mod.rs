@@ -24,6 +24,7 @@ mod check;
 mod conn;
 mod datagram;
 mod fault;
+mod hall;
 mod http;
 mod mirror;
 mod net;
@@ -34,6 +35,7 @@ mod service;
 mod verdict;
 mod watch;
 mod web;
+mod witness;
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
