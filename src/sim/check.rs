@@ -15,6 +15,9 @@ use crate::session::CloseMode;
 use crate::time::Moment;
 use crate::token::Token;
 
+/// Runs of bytes that the loop offers in one write.
+const SLICES: usize = 16;
+
 /// Something that must not happen and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -81,6 +84,10 @@ pub(crate) struct Seen {
     pub(crate) passed: Vec<u8>,
     /// It loses messages rather than have its backlog pass the cap.
     pub(crate) loses: bool,
+    /// Slices of the last write in a row of writes, if it took all of them.
+    pub(crate) took_all: Option<usize>,
+    drives_in_turn: u32,
+    drove_turn: u64,
     /// Since when it has been lingering with nothing left to send.
     pub(crate) lingers_since: Option<Moment>,
     /// Somebody outside asked for its end.
@@ -178,6 +185,7 @@ impl Check {
         let (turn, now) = (self.turn, self.now);
         let entry = self.seen(token);
         entry.produced += produced;
+        entry.took_all = None;
         if entry.unsent() > 0 && entry.unsent_since.is_none() {
             entry.unsent_since = Some(now);
         }
@@ -292,15 +300,24 @@ impl Check {
         self.alive(token, "driven");
         let (turn, now, progress) = (self.turn, self.now, self.limits.progress);
         let drains = self.excuses.draining_since.is_some();
+        let events = self.batch.iter().filter(|other| **other == token).count() as u32;
         let entry = self.seen(token);
         entry.reads_in_drive = 0;
+        entry.took_all = None;
         entry.idle_drives += 1;
+        entry.drives_in_turn = if entry.drove_turn == turn { entry.drives_in_turn + 1 } else { 1 };
+        entry.drove_turn = turn;
+        // One for messages, one for a timer, one in the run queue; and each event's.
+        let too_often = entry.drives_in_turn == events + 4;
         // What looks like an event's drive may be a message's or a timer's.
         let ripe = entry.unsent_since.is_some_and(|since| since + progress <= now);
         let excused = ripe || drains || entry.close_asked || entry.asked_turn == turn;
         let again = by_event && entry.spent_turn == turn && !excused;
         if entry.idle_drives == 30 {
             self.violate(token, "driven again and again though nothing happens");
+        }
+        if too_often {
+            self.violate(token, "driven too often in one turn");
         }
         if again {
             self.violate(token, "an event drove it in the turn in which its budget ran out");
@@ -341,6 +358,7 @@ impl Check {
         self.alive(token, "written to");
         let now = self.now;
         let entry = self.seen(token);
+        let again = entry.took_all.take().is_some_and(|slices| slices > 0 && slices < SLICES);
         entry.wrote += bytes;
         entry.idle_drives = 0;
         entry.progress.push((now, bytes));
@@ -349,6 +367,9 @@ impl Check {
         }
         if entry.wrote > entry.produced {
             self.violate(token, "more was written than its session produced");
+        }
+        if again {
+            self.violate(token, "two writes where one would do");
         }
     }
 

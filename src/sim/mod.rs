@@ -245,6 +245,12 @@ impl Probe for World {
         if let Fact::Accepted { token, .. } | Fact::Adopted { token } = fact {
             self.checks.borrow_mut().seen(token).conn = self.unnamed.take();
         }
+        if let Fact::Wrote { token, .. } = fact {
+            let mut check = self.checks.borrow_mut();
+            if let Some(conn) = check.seen(token).conn {
+                check.seen(token).took_all = Some(self.net.borrow().conns[conn].local.offered);
+            }
+        }
     }
 }
 
