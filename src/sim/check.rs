@@ -4,9 +4,11 @@
 //! What goes wrong is collected as values, so that a test can assert that there is none and a tool
 //! can show where it happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::error::{CloseReason, Phase};
 use crate::limits::Limits;
@@ -39,6 +41,15 @@ impl fmt::Display for Violation {
         }
         f.write_str(&self.what)
     }
+}
+
+/// Who sends messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A session of the loop.
+    Session,
+    /// A host, by a handle.
+    Host,
 }
 
 /// What is known of one token.
@@ -77,10 +88,9 @@ pub(crate) struct Seen {
     reads_in_turn: (u64, u32),
     /// Drives in a row that no event, message or timer asked for and that did nothing.
     idle_drives: u32,
-    /// Bytes sent to it as messages by others, and those its session has heard.
-    pub(crate) posted: Vec<u8>,
-    pub(crate) heard_mail: Vec<u8>,
-    /// Those that it passed on to its peer.
+    /// Messages under way to it, by who sent them: each sender's come in order.
+    pub(crate) posted: [VecDeque<Bytes>; 2],
+    /// What it passed on to its peer.
     pub(crate) passed: Vec<u8>,
     /// It loses messages rather than have its backlog pass the cap.
     pub(crate) loses: bool,
@@ -182,8 +192,9 @@ impl Check {
 
     /// A session's call returned: what it produced, and when it wants to be called.
     pub(crate) fn called(&mut self, token: Token, produced: usize, deadline: Moment) {
-        let (turn, now) = (self.turn, self.now);
+        let (turn, now, cap) = (self.turn, self.now, self.limits.backlog_cap);
         let entry = self.seen(token);
+        let too_much = produced > 0 && entry.unsent() > cap;
         entry.produced += produced;
         entry.took_all = None;
         if entry.unsent() > 0 && entry.unsent_since.is_none() {
@@ -196,17 +207,33 @@ impl Check {
         if entry.heard.is_some() {
             self.violate(token, "its session was called after on_close");
         }
+        if too_much {
+            self.violate(token, "its backlog had passed its cap and still grew");
+        }
+    }
+
+    /// A message is on its way, from a member of the loop or from a host.
+    pub(crate) fn post(&mut self, to: Token, message: Bytes, from: Sender) {
+        self.seen(to).posted[from as usize].push_back(message);
+        self.asked(to);
     }
 
     /// A session heard a message, and produced so many bytes: all of it, or nothing.
     pub(crate) fn heard(&mut self, token: Token, message: &[u8], produced: usize) {
         let entry = self.seen(token);
-        entry.heard_mail.extend_from_slice(message);
         let loses = entry.loses;
+        let next = entry
+            .posted
+            .iter_mut()
+            .find(|posted| posted.front().is_some_and(|next| next == message));
+        let expected = next.is_some_and(|posted| posted.pop_front().is_some());
         if produced == message.len() {
             entry.passed.extend_from_slice(message);
         } else if produced > 0 || !loses {
             self.violate(token, format!("{produced} bytes of a message of {}", message.len()));
+        }
+        if !expected {
+            self.violate(token, "messages were lost, or came in another order");
         }
     }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::check::Sender;
 use super::service::{Checks, pattern};
 use crate::error::CloseReason;
 use crate::session::raw::Handler;
@@ -40,15 +41,19 @@ pub(crate) type Hall = Rc<RefCell<Members>>;
 
 impl Members {
     /// Says something of about so many bytes: what each member is to be sent.
-    pub(crate) fn say(&mut self, length: usize, checks: &Checks) -> Vec<(Token, Message)> {
+    pub(crate) fn say(
+        &mut self,
+        length: usize,
+        from: Sender,
+        checks: &Checks,
+    ) -> Vec<(Token, Message)> {
         self.said += 1;
         let mut bytes = self.said.to_be_bytes().to_vec();
         bytes.extend((0..length).map(|at| pattern(at + self.said as usize)));
         let bytes = Bytes::from(bytes);
         let mut check = checks.borrow_mut();
         let send = |(to, policy): &(Token, Policy)| {
-            check.seen(*to).posted.extend_from_slice(&bytes);
-            check.asked(*to);
+            check.post(*to, bytes.clone(), from);
             let bytes = bytes.clone();
             match policy {
                 Policy::Lose => (*to, Message::any(bytes)),
@@ -72,7 +77,7 @@ impl Member {
     }
 
     fn say(&self, length: usize, cx: &mut Cx<'_>) {
-        for (to, message) in self.hall.borrow_mut().say(length, &self.checks) {
+        for (to, message) in self.hall.borrow_mut().say(length, Sender::Session, &self.checks) {
             cx.send(to, message);
         }
     }

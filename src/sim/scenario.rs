@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::SimStream;
 use super::World;
 use super::agenda::Action;
-use super::check::{Check, Violation};
+use super::check::{Check, Sender, Violation};
 use super::fault::{Fault, Faults};
 use super::hall::Hall;
 use super::net::{Flavour, Net};
@@ -355,15 +357,16 @@ impl Run {
         }
         let length = self.rng.pick(&[1, 10, 300]);
         let bytes: Vec<u8> = (0..length).map(|_| self.rng.draw() as u8).collect();
-        if self.handle.send(token, Message::Bytes(bytes.clone().into())).is_ok() {
-            self.checks.borrow_mut().seen(token).posted.extend(bytes);
+        let bytes = Bytes::from(bytes);
+        if self.handle.send(token, Message::Bytes(bytes.clone())).is_ok() {
+            self.checks.borrow_mut().post(token, bytes, Sender::Host);
         }
     }
 
     /// The host has something to say to all in the hall.
     fn announce(&mut self) {
         let length = self.rng.pick(&[1, 300, 1000]);
-        for (to, message) in self.hall.borrow_mut().say(length, &self.checks) {
+        for (to, message) in self.hall.borrow_mut().say(length, Sender::Host, &self.checks) {
             if self.handle.send(to, message).is_err() {
                 self.checks.borrow_mut().violate(to, "a handle could not send to it");
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::check::Check;
+use super::check::{Check, Sender};
 use super::hall::{Hall, Member};
 use super::mirror::Mirror;
 use crate::error::CloseReason;
@@ -315,11 +315,9 @@ impl Handler for Relay {
             self.partner.or_else(|| self.pairs.borrow().partners.get(&cx.token()).copied());
         self.partner = partner;
         if let Some(to) = partner {
-            let mut check = self.checks.borrow_mut();
-            check.seen(to).posted.extend_from_slice(bytes);
-            check.asked(to);
-            drop(check);
-            cx.send(to, Message::Bytes(Bytes::copy_from_slice(bytes)));
+            let bytes = Bytes::copy_from_slice(bytes);
+            self.checks.borrow_mut().post(to, bytes.clone(), Sender::Session);
+            cx.send(to, Message::Bytes(bytes));
         }
         Flow::Continue
     }

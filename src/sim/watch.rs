@@ -127,7 +127,7 @@ fn unserved(conn: &mut Conn, seen: &Seen, limits: &Limits, sleeps: bool) -> Vec<
     if open && seen.wants_drain && unsent <= limits.low_water {
         found.push(format!("sleeps though its session may produce: {unsent} unsent"));
     }
-    if open && seen.posted.len() > seen.heard_mail.len() {
+    if open && seen.posted.iter().any(|posted| !posted.is_empty()) {
         found.push("sleeps on a message".into());
     }
     found
