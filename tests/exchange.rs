@@ -98,6 +98,17 @@ fn a_held_body_waits_and_comes_on_in_order() {
 }
 
 #[test]
+fn a_body_held_at_its_very_end_ends_when_it_is_taken_again() {
+    let heard = Rc::default();
+    let mut bench = store(&heard);
+    bench.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none");
+    assert_eq!((&heard.borrow()[..], bench.said().as_str()), (&b"one"[..], ""));
+    bench.call(|connection, io| connection.message(Message::any(()), io));
+    assert!(bench.said().ends_with("stored"), "no byte will come to end it");
+    assert_eq!(bench.connection.life(), Life::Open);
+}
+
+#[test]
 fn a_body_held_for_too_long_is_the_servers_fault() {
     let mut bench = store(&Rc::default());
     bench.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\none");
