@@ -133,6 +133,8 @@ pub(crate) struct Check {
     pub(crate) batch: Vec<Token>,
     /// Listeners: whether they are paused, and for want of descriptors.
     pub(crate) paused: BTreeMap<Token, bool>,
+    /// HTTP requests whose outcome nobody has been told yet.
+    pub(crate) untold: u32,
     accepts: BTreeMap<Token, u32>,
     received: BTreeMap<Token, u32>,
     /// Facts of this turn that mean that something got done.
@@ -155,6 +157,7 @@ impl Check {
             counters: Counters::default(),
             batch: Vec::new(),
             paused: BTreeMap::new(),
+            untold: 0,
             accepts: BTreeMap::new(),
             received: BTreeMap::new(),
             progress: 0,
@@ -426,6 +429,8 @@ impl Check {
             if let Some(deadline) = entry.deadline
                 && deadline <= now
                 && entry.deadline_turn != turn
+                // It was called in this turn; what it wants of an earlier moment waits for the next.
+                && entry.asked_turn != turn
                 && entry.closing.is_none()
                 && !entry.close_asked
             {

@@ -203,7 +203,7 @@ impl Run {
             };
             let opened = if dialogue == Dialogue::Http {
                 let (net, promises) = self.reactor.world().shared();
-                let service = Http::new(Web { net, promises });
+                let service = Http::new(Web { net, promises, checks: Rc::clone(&self.checks) });
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
             } else {
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
