@@ -195,7 +195,7 @@ async function remove() {
       if (note) {
         put(note, tag, true);
         replace(note);
-        return refuse("Not deleted: somebody else has changed this note. Delete once more to delete it all the same.");
+        return refuse("Not deleted: somebody else changed this note. To delete it all the same, delete again.");
       }
     } else if (!reply.ok && reply.status !== 404) {
       return refuse(await problem(reply));
