@@ -10,3 +10,4 @@ pub mod etag;
 pub mod files;
 pub mod negotiate;
 pub mod range;
+pub mod router;
