@@ -16,8 +16,9 @@ use super::tls::{self, Secure, Tls};
 use super::{signals, units};
 use crate::Reactor;
 use crate::app::site::pages::Row;
-use crate::app::web::Web;
+use crate::app::site::{Parts, Site};
 use crate::reactor::world::{Address, Listen};
+use crate::web::router::Router;
 
 /// How the arguments of a row are explained.
 const ADDRESSES: &str = "Rows (ADDR: 8080, :8080, 127.0.0.1:8080, [::1]:8080, localhost:8080, \
@@ -125,12 +126,12 @@ impl Serve {
         let descriptors = raise_descriptors();
         let connections = limits.connections;
         let mut reactor = Reactor::new(limits)?;
-        let web = Rc::new(Web::new(burn).map_err(io::Error::other)?);
+        let site = Rc::new(Site::new(Parts { burn, routes: self.routes() })?);
         let mut rows = Vec::new();
         for (kind, place) in &plan {
-            self.bind(&mut reactor, *kind, place, &web, secure.as_ref(), &mut rows)?;
+            self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
         }
-        web.describe(&rows).map_err(io::Error::other)?;
+        site.describe(&rows).map_err(io::Error::other)?;
         signals::watch(&mut reactor, self.drain, reload(secure.as_ref()))?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
@@ -139,6 +140,11 @@ impl Serve {
         }
         reactor.run()?;
         finish(&mut reactor)
+    }
+
+    /// The routes of the services that share the web server's addresses.
+    fn routes(&self) -> Router {
+        Router::new()
     }
 
     /// The log's levels: the flag, or the short flags, or the environment, or `info`.
@@ -199,7 +205,7 @@ impl Serve {
         reactor: &mut Reactor,
         kind: Kind,
         place: &Place,
-        web: &Rc<Web>,
+        site: &Rc<Site>,
         secure: Option<&Secure>,
         rows: &mut Vec<Row>,
     ) -> Result<(), Failure> {
@@ -208,7 +214,7 @@ impl Serve {
         let mut bound = 0;
         let mut last = io::Error::new(ErrorKind::NotFound, "no address has this name");
         for address in addresses {
-            let result = kind.serve(reactor, self.listen(kind, address), web, secure);
+            let result = kind.serve(reactor, self.listen(kind, address), site, secure);
             let token = match result {
                 Ok(token) => token,
                 // Of a name's several addresses some may be out of this machine's reach.
