@@ -8,6 +8,7 @@ use clap::{ArgAction, Args};
 
 use super::banner::{self, Note};
 use super::failure::{Failure, Kind as Fault};
+use super::folder::Folder;
 use super::knobs::Knobs;
 use super::logger::Logger;
 use super::place::Place;
@@ -38,6 +39,7 @@ Examples:
   readyloop serve --http 9000 --tcp-sink off
   readyloop serve --only http,tcp-echo
   readyloop serve --only http --http :80 --http unix:/run/readyloop.sock
+  readyloop serve --only http,https --root public --max-age 1h
   readyloop serve --idle 15s --max-body 1g --log debug,tcp-sink=off
 
 Signals:
@@ -87,6 +89,9 @@ pub(super) struct Serve {
     no_defer_accept: bool,
 
     #[command(flatten)]
+    folder: Folder,
+
+    #[command(flatten)]
     tls: Tls,
 
     /// How long a graceful end may take
@@ -125,6 +130,9 @@ impl Serve {
         let connections = limits.connections;
         let mut reactor = Reactor::new(limits)?;
         let web = Rc::new(Web::new(burn).map_err(io::Error::other)?);
+        if let Some(files) = self.folder.open()? {
+            web.serve_files(files);
+        }
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &web, secure.as_ref(), &mut rows)?;

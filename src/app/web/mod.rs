@@ -49,6 +49,8 @@ pub struct Web {
     /// The other answers that are always the same, by path.
     prepared: Vec<(&'static str, Prepared)>,
     page: OnceCell<Prepared>,
+    #[cfg(feature = "web")]
+    files: OnceCell<std::rc::Rc<crate::web::files::Files>>,
 }
 
 impl Handler for Web {
@@ -82,6 +84,8 @@ impl Web {
                 prepared("/favicon.ico", page::SVG, include_bytes!("icon.svg"))?,
             ],
             page: OnceCell::new(),
+            #[cfg(feature = "web")]
+            files: OnceCell::new(),
         })
     }
 
@@ -97,6 +101,12 @@ impl Web {
         Ok(())
     }
 
+    /// Serves these files where no other route is. The first ones stay.
+    #[cfg(feature = "web")]
+    pub fn serve_files(&self, files: std::rc::Rc<crate::web::files::Files>) {
+        let _ = self.files.set(files);
+    }
+
     /// The answer that is always the same, if the path has one.
     fn prepared(&self, path: &str) -> Option<&Prepared> {
         if path == "/" {
@@ -110,6 +120,10 @@ impl Web {
         let prepared = self.prepared(path);
         let methods = if prepared.is_some() { Some(Methods::Read) } else { Methods::of(path) };
         let Some(methods) = methods else {
+            #[cfg(feature = "web")]
+            if let Some(files) = self.files.get() {
+                return files.answer(request, reply);
+            }
             return reply.text(404, "nothing here; / lists what there is\n");
         };
         if method == "OPTIONS" {
