@@ -7,6 +7,7 @@ mod banner;
 mod completions;
 pub mod devcert;
 mod failure;
+mod folder;
 mod knobs;
 mod logger;
 mod man;
