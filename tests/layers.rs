@@ -90,6 +90,10 @@ fn layers_import_downwards_only() {
             assert!(["lib", "main"].contains(&own), "{own}: a layer without a rule");
             continue;
         };
+        // Unit tests may reach further, wherever they are.
+        if path.ends_with("tests.rs") || path.iter().any(|part| part == "tests") {
+            continue;
+        }
         for (number, line) in code(&text) {
             for used in words_after(line, "crate::").into_iter().map(layer) {
                 // `crate::Limits` and the like are the root's names for things of the base.
@@ -134,7 +138,7 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
         ("thread::", &["reactor/offload.rs", "cli/"]),
         ("thread_local!", &[]),
         ("static mut", &[]),
-        ("unsafe", &["reactor/sockopt.rs", "lib.rs"]),
+        ("unsafe ", &["reactor/sockopt.rs", "lib.rs"]),
         ("TcpStream", &["reactor/edge.rs", "cli/"]),
         ("UdpSocket", &["reactor/edge.rs", "reactor/datagrams.rs", "cli/"]),
         ("println!", &["cli/", "main.rs"]),
