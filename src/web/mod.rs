@@ -10,6 +10,8 @@ pub mod date;
 pub mod etag;
 pub mod files;
 pub mod json;
+pub mod log;
+pub mod metrics;
 pub mod negotiate;
 pub mod problem;
 pub mod range;
