@@ -195,7 +195,8 @@ fn whatever_becomes_of_an_answer_is_told_once() {
     });
     bench.feed(b"GET /now HTTP/1.1\r\nHost: a\r\n\r\nHEAD /now HTTP/1.1\r\nHost: a\r\n\r\n");
     bench.feed(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
-    let outcome = |status, bytes, complete| Outcome { status, bytes, complete };
+    let outcome =
+        |status, bytes, complete| Outcome { status, bytes, complete, took: Duration::ZERO };
     let mut expected = vec![outcome(404, 4, true), outcome(404, 0, true)];
     assert_eq!(*told.borrow(), expected, "a stream has no outcome before its end");
     bench.env.draining = true;

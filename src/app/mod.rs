@@ -6,5 +6,5 @@ pub mod escaped;
 pub mod greeting;
 pub mod responder;
 pub mod sink;
+#[cfg(feature = "web")]
 pub mod site;
-pub mod web;

@@ -95,6 +95,11 @@ pub struct Row {
     pub try_it: String,
 }
 
+/// Where the pages are, in the order of [`render`].
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|page| page.path)
+}
+
 /// The pages by path, the home page with these rows.
 #[must_use]
 pub fn render(rows: &[Row]) -> Vec<(&'static str, String)> {

@@ -98,6 +98,7 @@ pub(crate) struct Active {
     pub(crate) wrote: bool,
     /// Since when the exchange takes no more of the request's body.
     pub(crate) held: Option<Moment>,
+    began: Moment,
     outcome: Outcome,
     observer: Option<Observer>,
     progress: Progress,
@@ -110,8 +111,10 @@ impl Active {
         terms: Terms,
         exchange: Option<Box<dyn Exchange>>,
         observer: Option<Observer>,
+        now: Moment,
     ) -> Self {
         Active {
+            began: now,
             held: None,
             outcome: Outcome::default(),
             observer,
@@ -174,6 +177,7 @@ pub struct Writer<'a, 'c> {
 
 impl<'a, 'c> Writer<'a, 'c> {
     pub(crate) fn new(cx: &'a mut Cx<'c>, active: &'a mut Active, seq: u32) -> Self {
+        active.outcome.took = cx.now().since(active.began);
         Writer { cx, active, seq }
     }
 
@@ -214,8 +218,8 @@ impl<'a, 'c> Writer<'a, 'c> {
             return false;
         }
         self.hold_to_the_request();
-        let bytes = if self.active.terms.head_only { 0 } else { length as u64 };
-        self.active.outcome = Outcome { status, bytes, complete: true };
+        self.active.outcome.status = status;
+        self.active.outcome.bytes = if self.active.terms.head_only { 0 } else { length as u64 };
         self.active.progress = Progress::Finished;
         true
     }

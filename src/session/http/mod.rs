@@ -268,7 +268,7 @@ impl<H: Handler> HttpSession<H> {
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
             Next::Later => self.promise(terms, observer, cx),
             Next::Exchange(exchange) => {
-                let mut active = Active::new(terms, Some(exchange), observer);
+                let mut active = Active::new(terms, Some(exchange), observer, cx.now());
                 active.request_ended = head.framing == Framing::None;
                 self.begin(active, head.expect_continue, cx)
             }
@@ -284,7 +284,7 @@ impl<H: Handler> HttpSession<H> {
         cx: &mut Cx<'_>,
     ) -> Option<Flow> {
         terms.keep_alive &= terms.skippable;
-        let mut active = Active::new(terms, None, observer);
+        let mut active = Active::new(terms, None, observer, cx.now());
         active.request_ended = !terms.skippable;
         let flow = active.request_ended.then_some(Flow::Pause);
         self.begin(active, false, cx).or(flow)

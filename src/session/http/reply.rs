@@ -1,6 +1,7 @@
 //! The four ways to answer a request: now, later, in a streamed exchange, or by another session.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -70,6 +71,8 @@ pub struct Outcome {
     pub bytes: u64,
     /// False if the answer was broken off.
     pub complete: bool,
+    /// From the request's head to what was last done about it; nothing if it was answered at once.
+    pub took: Duration,
 }
 
 /// Told of an outcome.
@@ -83,7 +86,7 @@ impl Answered {
     #[inline]
     fn sent(terms: Terms, status: u16, bytes: usize) -> Self {
         let bytes = if terms.head_only { 0 } else { bytes as u64 };
-        let outcome = Outcome { status, bytes, complete: true };
+        let outcome = Outcome { status, bytes, complete: true, took: Duration::ZERO };
         Answered { next: Next::Sent, terms, outcome, observer: None }
     }
 
