@@ -256,6 +256,8 @@ impl<W: World> Reactor<W> {
             || !self.core.handshaking.is_empty()
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
+            // Somebody was closed between two turns, and a listener waits for that.
+            || self.core.freed && self.core.paused > 0
             || self.shared.is_pending()
     }
 

@@ -133,6 +133,8 @@ pub(crate) struct Check {
     pub(crate) batch: Vec<Token>,
     /// Listeners: whether they are paused, and for want of descriptors.
     pub(crate) paused: BTreeMap<Token, bool>,
+    /// When a drain that the host began by itself must have cut off everybody.
+    pub(crate) cut_off: Moment,
     /// HTTP requests whose outcome nobody has been told yet.
     pub(crate) untold: u32,
     accepts: BTreeMap<Token, u32>,
@@ -157,6 +159,7 @@ impl Check {
             counters: Counters::default(),
             batch: Vec::new(),
             paused: BTreeMap::new(),
+            cut_off: Moment::NEVER,
             untold: 0,
             accepts: BTreeMap::new(),
             received: BTreeMap::new(),
@@ -191,6 +194,17 @@ impl Check {
 
     pub(crate) fn seen(&mut self, token: Token) -> &mut Seen {
         self.seen.entry(token).or_default()
+    }
+
+    /// A host drains the loop, for the first time or again.
+    pub(crate) fn drains(&mut self, now: Moment, within: Duration) {
+        self.note(|| format!("host: drains within {within:?}"));
+        let since = *self.excuses.draining_since.get_or_insert(now);
+        let within = now.since(since) + within;
+        self.excuses.drains_within = match since == now {
+            true => within,
+            false => self.excuses.drains_within.min(within),
+        };
     }
 
     /// A session's call returned: what it produced, and when it wants to be called.
@@ -285,9 +299,6 @@ impl Check {
     }
 
     fn closed(&mut self, token: Token, reason: CloseReason) {
-        if reason == CloseReason::Shed {
-            return;
-        }
         self.alive(token, "closed");
         let (now, limits, excuses) = (self.now, self.limits.clone(), self.excuses);
         let entry = self.seen(token);
@@ -481,6 +492,7 @@ impl Check {
                 let slack = limits.progress * 2 + Duration::from_millis(4);
                 consider(last + slack, *token, "the write limit");
             }
+            consider(self.cut_off, *token, "the end of the drain");
             if let Some(since) = entry.lingers_since {
                 consider(since + limits.linger, *token, "the end of lingering");
             }
@@ -537,6 +549,11 @@ impl Probe for Check {
             }
             Fact::Resumed { token } => {
                 self.paused.remove(&token);
+            }
+            Fact::Shed { token } => {
+                if !self.paused.contains_key(&token) {
+                    self.violate(token, "it turned somebody away without need");
+                }
             }
             Fact::Received { token, .. } => self.share(token, false),
             Fact::Sent { .. } | Fact::Dropped { .. } => {}

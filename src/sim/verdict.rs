@@ -58,6 +58,7 @@ impl World {
             && ours.written_bytes == theirs.written_bytes
             && ours.accepted == theirs.accepted
             && ours.closed == theirs.closed
+            && ours.shed == theirs.shed
             && ours.would_blocks == theirs.would_blocks;
         if !same {
             let what = format!("counters disagree: {ours:?} and {theirs:?}");
