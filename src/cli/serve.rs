@@ -19,6 +19,7 @@ use super::{signals, units};
 use crate::Reactor;
 use crate::app::site::pages::Row;
 use crate::app::site::{Parts, Site};
+use crate::app::topics::{self, Hub};
 use crate::reactor::world::{Address, Listen};
 use crate::web::log::Log;
 use crate::web::metrics::Registry;
@@ -143,7 +144,8 @@ impl Serve {
         let log = access.clone().map(|(format, requests)| Log::new(format, requests));
         let requests = access.map(|(_, requests)| requests);
         watch_access(&registry, requests.as_ref());
-        let site = Rc::new(Site::new(Parts { burn, routes: self.routes()?, registry, log })?);
+        let site =
+            Rc::new(Site::new(Parts { burn, routes: self.routes(&registry)?, registry, log })?);
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
@@ -164,8 +166,10 @@ impl Serve {
     }
 
     /// The routes of the services that share the web server's addresses.
-    fn routes(&self) -> Result<Router, Failure> {
-        let router = Router::new();
+    fn routes(&self, registry: &Registry) -> Result<Router, Failure> {
+        let hub = Hub::new(topics::Options::default());
+        topics::measure(&hub, registry);
+        let router = Router::new().nest("", topics::routes(&hub));
         Ok(match self.folder.open()? {
             Some(files) => {
                 router.fallback(move |request, reply| files.answer(request.head(), reply))

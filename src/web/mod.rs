@@ -16,3 +16,4 @@ pub mod negotiate;
 pub mod problem;
 pub mod range;
 pub mod router;
+pub mod sse;
