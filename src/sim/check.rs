@@ -100,6 +100,8 @@ pub(crate) struct Seen {
     drove_turn: u64,
     /// Since when it has been lingering with nothing left to send.
     pub(crate) lingers_since: Option<Moment>,
+    /// It was closed because it had lingered for as long as it may: its peer was still sending.
+    pub(crate) lingered: bool,
     /// Somebody outside asked for its end.
     pub(crate) close_asked: bool,
 }
@@ -303,6 +305,7 @@ impl Check {
         let (now, limits, excuses) = (self.now, self.limits.clone(), self.excuses);
         let entry = self.seen(token);
         entry.closed = Some(reason);
+        entry.lingered = entry.lingers_since.is_some_and(|since| since + limits.linger <= now);
         if entry.heard != Some(reason) {
             let heard = entry.heard;
             self.violate(token, format!("closed for {reason}, its session heard {heard:?}"));
@@ -439,7 +442,8 @@ impl Check {
         for (token, entry) in self.seen.iter_mut().filter(|(_, entry)| entry.closed.is_none()) {
             if let Some(deadline) = entry.deadline
                 && deadline <= now
-                && entry.deadline_turn != turn
+                // What a host does between two turns is still counted to the first.
+                && entry.deadline_turn + 1 < turn
                 // It was called in this turn; what it wants of an earlier moment waits for the next.
                 && entry.asked_turn != turn
                 && entry.closing.is_none()

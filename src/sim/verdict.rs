@@ -20,8 +20,9 @@ impl World {
                 let peer = &self.peers[conn.peer];
                 let was_reset = conn.local.reset || conn.peer_closed;
                 let jumped = check.excuses.jumped.is_some();
+                let resets = jumped || seen.lingered;
                 let drained = check.excuses.draining_since.is_some();
-                let mut found = judge(peer, seen, was_reset, jumped, drained);
+                let mut found = judge(peer, seen, was_reset, resets, drained);
                 let slow = jumped || net.faults.rate(Fault::SlowNetwork) > 30;
                 if let Some(CloseReason::TimedOut(phase)) = seen.closed
                     && phase != Phase::Idle
@@ -67,7 +68,7 @@ impl World {
     }
 }
 
-fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool, drained: bool) -> Vec<String> {
+fn judge(peer: &Peer, seen: &Seen, was_reset: bool, may_reset: bool, drained: bool) -> Vec<String> {
     let mut found = Vec::new();
     let Some(reason) = seen.closed else { return vec!["it was never closed".into()] };
     if reason == CloseReason::Reset && !was_reset {
@@ -76,7 +77,7 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool, drained: bool)
     let answer = match peer.dialogue {
         Dialogue::Mail | Dialogue::Relay | Dialogue::Hall => seen.passed.clone(),
         Dialogue::Http => {
-            judge_http(peer, reason, jumped, drained, &mut found);
+            judge_http(peer, reason, may_reset, drained, &mut found);
             return found;
         }
         other => expected(other, &peer.script[..peer.sent]),
@@ -97,7 +98,7 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool, drained: bool)
             let (got, owed) = (peer.got.len(), answer.len());
             found.push(format!("ended for {reason}, and its peer got {got} bytes of {owed}"));
         }
-        Some(Outcome::Reset) if whole && peer.is_good() && !jumped => {
+        Some(Outcome::Reset) if whole && peer.is_good() && !may_reset => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
         None if peer.is_good() => {
@@ -112,7 +113,7 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool, drained: bool)
 fn judge_http(
     peer: &Peer,
     reason: CloseReason,
-    jumped: bool,
+    may_reset: bool,
     drained: bool,
     found: &mut Vec<String>,
 ) {
@@ -160,7 +161,7 @@ fn judge_http(
         Some(Outcome::Ended) if peaceful && peer.answers.at < peer.got.len() => {
             found.push(format!("ended for {reason} inside an answer"));
         }
-        Some(Outcome::Reset) if peaceful && peer.is_good() && !jumped => {
+        Some(Outcome::Reset) if peaceful && peer.is_good() && !may_reset => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
         None if peer.is_good() => {
