@@ -1,9 +1,9 @@
 //! What must be true at the end: what each peer got, and why each connection ended.
 
 use super::World;
-use super::check::Seen;
 use super::fault::Fault;
 use super::peer::{Outcome, Peer};
+use super::seen::Seen;
 use super::service::{Dialogue, expected};
 use crate::error::{CloseReason, Phase};
 use crate::probe::Counters;
