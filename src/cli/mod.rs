@@ -8,6 +8,7 @@ mod banner;
 mod completions;
 pub mod devcert;
 mod failure;
+mod folder;
 mod knobs;
 mod lines;
 mod logger;

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args};
 use super::access::{Access, Requests};
 use super::banner::{self, Note};
 use super::failure::{Failure, Kind as Fault};
+use super::folder::Folder;
 use super::knobs::Knobs;
 use super::logger::Logger;
 use super::place::Place;
@@ -43,6 +44,7 @@ Examples:
   readyloop serve --http 9000 --tcp-sink off
   readyloop serve --only http,tcp-echo
   readyloop serve --only http --http :80 --http unix:/run/readyloop.sock
+  readyloop serve --only http,https --root public --max-age 1h
   readyloop serve --idle 15s --max-body 1g --log debug,tcp-sink=off
 
 Signals:
@@ -93,6 +95,8 @@ pub(super) struct Serve {
     no_defer_accept: bool,
 
     #[command(flatten)]
+    folder: Folder,
+    #[command(flatten)]
     access: Access,
     #[command(flatten)]
     tls: Tls,
@@ -137,7 +141,7 @@ impl Serve {
         let log = access.clone().map(|(format, requests)| Log::new(format, requests));
         let requests = access.map(|(_, requests)| requests);
         watch_access(&registry, requests.as_ref());
-        let site = Rc::new(Site::new(Parts { burn, routes: self.routes(), registry, log })?);
+        let site = Rc::new(Site::new(Parts { burn, routes: self.routes()?, registry, log })?);
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
@@ -158,8 +162,14 @@ impl Serve {
     }
 
     /// The routes of the services that share the web server's addresses.
-    fn routes(&self) -> Router {
-        Router::new()
+    fn routes(&self) -> Result<Router, Failure> {
+        let router = Router::new();
+        Ok(match self.folder.open()? {
+            Some(files) => {
+                router.fallback(move |request, reply| files.answer(request.head(), reply))
+            }
+            None => router,
+        })
     }
 
     /// The log's levels: the flag, or the short flags, or the environment, or `info`.

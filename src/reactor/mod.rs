@@ -274,6 +274,7 @@ impl<W: World> Reactor<W> {
         events.clear();
         let polled = self.core.world.poll(&mut events, timeout);
         self.tick(events.len());
+        let queued = self.core.run.len();
         self.take_commands();
         self.run_handshakes();
         for &event in &events {
@@ -281,7 +282,7 @@ impl<W: World> Reactor<W> {
         }
         let count = events.len();
         self.events = events;
-        self.run_queue();
+        self.run_queue(queued);
         self.run_timers();
         self.apply_ops();
         self.drive_dirty();
@@ -331,19 +332,27 @@ impl<W: World> Reactor<W> {
         };
         core.fact(Fact::Event { token, bits: event.ready.0 });
         match entry {
+            // Whoever is in the run queue has its turn there: an event as well would give it two
+            // budgets where others have one.
             Entry::Stream(entry) => {
                 entry.ready.insert(event.ready);
-                if let Some(reason) = stream::drive(entry, token, core) {
+                if !entry.is_queued()
+                    && let Some(reason) = stream::drive(entry, token, core)
+                {
                     stream::close(token, reason, &mut self.table, core);
                 }
             }
             Entry::Listener(entry) => {
                 entry.readable = true;
-                accept::accept(token, &mut self.table, core);
+                if !entry.queued {
+                    accept::accept(token, &mut self.table, core);
+                }
             }
             Entry::Datagram(entry) => {
                 entry.ready.insert(event.ready);
-                udp::drive(entry, token, core);
+                if !entry.queued {
+                    udp::drive(entry, token, core);
+                }
             }
             Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
         }
@@ -360,9 +369,10 @@ impl<W: World> Reactor<W> {
         }
     }
 
-    /// The run queue as it stood at the start: what is queued meanwhile waits for the next turn.
-    fn run_queue(&mut self) {
-        for _ in 0..self.core.run.len() {
+    /// The run queue as it stood at the start of the turn: what is queued meanwhile waits for the
+    /// next one.
+    fn run_queue(&mut self, queued: usize) {
+        for _ in 0..queued {
             let Some(token) = self.core.run.pop_front() else { return };
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) => {

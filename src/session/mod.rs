@@ -343,6 +343,12 @@ impl<'a> Cx<'a> {
         *self.wants_drain = true;
     }
 
+    /// True if it was asked and not yet answered.
+    #[inline]
+    pub fn wants_drain(&self) -> bool {
+        *self.wants_drain
+    }
+
     /// Sends `message` to another connection, or to this one.
     pub fn send(&mut self, to: Token, message: Message) {
         self.env.ops.push(Op::Send(to, message));

@@ -167,7 +167,8 @@ export class Stage {
   async axe(page) {
     await page.evaluate(`${axe}; undefined`);
     const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-    const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary ?? ""}`).join("; ")}`);
+    const told = violations.flatMap(({ id, nodes }) =>
+      nodes.map((node) => `${id}: ${node.target} ${node.failureSummary ?? ""}`));
     equal(told.join("\n"), "");
   }
 

@@ -6,7 +6,7 @@ import { $, el, Line, quietly, tell, time } from "./site.js";
 const KEPT = 500;
 /** As many members as it names. */
 const NAMED = 100;
-/** Asks whether the other end still lives after so long without a word from it, and how long it may think. */
+/** After so long without a word the other end is asked, and may think for so long. */
 const QUIET = 15000;
 const PATIENCE = 8000;
 
@@ -118,7 +118,7 @@ function refuse(words) { $("refused").textContent = words; }
 
 let silence;
 
-/** Whoever is silent is asked; whoever does not answer is given up. A dead network says nothing by itself. */
+/** Whoever is silent is asked, then given up: a dead network says nothing by itself. */
 function heard() {
   clearTimeout(silence);
   silence = setTimeout(() => {

@@ -4,6 +4,7 @@ import { $, dated, el, problem, quietly, toast } from "./site.js";
 
 const API = "/api/notes";
 const PAGE = 20;
+const FAR = 20;
 const split = document.querySelector(".split");
 
 /** What the list shows, in the server's order, and where its next page begins. */
@@ -30,16 +31,24 @@ function call(method, where, { match, none, note } = {}) {
 
 // ---- the shelf
 
+const fits = ({ title, body }) => `${title}\n${body}`.toLowerCase().includes(query);
+
+/** A page of notes from a cursor on. The service knows no search: one leafs through it, `FAR` at most. */
 async function page(after) {
-  const ask = new URLSearchParams({ limit: PAGE });
-  if (after) ask.set("after", after);
-  if (query) ask.set("q", query);
-  const reply = await call("GET", `${API}?${ask}`);
-  if (!reply.ok) throw new Error(await problem(reply));
-  return reply.json();
+  const notes = [];
+  for (let leaf = 0; notes.length < PAGE && leaf < FAR && (after || leaf === 0); leaf++) {
+    const ask = new URLSearchParams({ limit: query ? 100 : PAGE });
+    if (after) ask.set("after", after);
+    const reply = await call("GET", `${API}?${ask}`);
+    if (!reply.ok) throw new Error(await problem(reply));
+    const told = await reply.json();
+    notes.push(...told.notes.filter(fits));
+    after = told.next;
+  }
+  return { notes, next: after };
 }
 
-/** The first page, or the one after what is shown. An answer that a newer question has overtaken is dropped. */
+/** The first page, or the next one. What a newer question has overtaken is dropped. */
 async function load(more) {
   const mine = ++newest;
   try {
@@ -195,7 +204,7 @@ async function remove() {
       if (note) {
         put(note, tag, true);
         replace(note);
-        return refuse("Not deleted: somebody else has changed this note. Delete once more to delete it all the same.");
+        return refuse("Not deleted: somebody else changed this note. To delete it all the same, delete again.");
       }
     } else if (!reply.ok && reply.status !== 404) {
       return refuse(await problem(reply));
@@ -270,7 +279,7 @@ $("editor").addEventListener("submit", (event) => { event.preventDefault(); save
 let typing;
 $("search").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => { query = $("search").value.trim(); load(false); }, 150);
+  typing = setTimeout(() => { query = $("search").value.trim().toLowerCase(); load(false); }, 150);
 });
 
 await load(false);

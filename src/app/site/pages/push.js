@@ -187,7 +187,8 @@ async function publish() {
   });
   if (!reply.ok) throw new Error(await problem(reply));
   const { id, topic, receivers } = await reply.json();
-  $("published").textContent = `#${id} published to ${topic}; ${receivers} ${receivers === 1 ? "receiver" : "receivers"} at once.`;
+  const whom = receivers === 1 ? "1 receiver" : `${receivers} receivers`;
+  $("published").textContent = `#${id} published to ${topic}; ${whom} at once.`;
 }
 
 $("publish").addEventListener("submit", async (event) => {

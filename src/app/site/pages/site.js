@@ -69,8 +69,8 @@ const FIRST = 500;
 const LAST = 30000;
 
 /**
- * When to try again: after half a second, then twice as long each time up to thirty seconds, each
- * wait shortened by chance, so that clients whom one failure has sent away do not come back as one.
+ * When to try again: twice as late each time, up to a limit, and shortened by chance, so that clients
+ * whom one failure has sent away do not come back as one.
  */
 export class Retry {
   #run;
@@ -138,9 +138,6 @@ export class Countdown {
   }
 }
 
-/** A path of this server as a WebSocket's address. */
-export const socket = (path) => location.origin.replace(/^http/, "ws") + path;
-
 const CONNECT_WITHIN = 10000;
 
 /** A WebSocket that comes back. `on` has `open(send)`, `message(text)`, `state(kind, words, node)`. */
@@ -165,7 +162,7 @@ export class Line {
 
   #connect() {
     this.#on.state("", "connecting");
-    const mine = new WebSocket(socket(this.#path()));
+    const mine = new WebSocket(location.origin.replace(/^http/, "ws") + this.#path());
     this.#socket = mine;
     this.#patience = setTimeout(() => this.#lost(mine), CONNECT_WITHIN);
     mine.addEventListener("open", () => {
@@ -185,11 +182,11 @@ export class Line {
     this.#on.state("on", "connected");
   }
 
-  get open() { return this.#socket?.readyState === WebSocket.OPEN; }
-
+  /** Whether it could be sent. */
   send(text) {
-    if (this.open) this.#socket.send(text);
-    return this.open;
+    const open = this.#socket?.readyState === WebSocket.OPEN;
+    if (open) this.#socket.send(text);
+    return open;
   }
 
   /** Gives this connection up and tries another. */
