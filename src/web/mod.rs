@@ -6,6 +6,8 @@
 pub mod body;
 pub mod coding;
 pub mod condition;
+pub mod cookie;
+pub mod cors;
 pub mod date;
 pub mod etag;
 pub mod files;
@@ -16,3 +18,5 @@ pub mod negotiate;
 pub mod problem;
 pub mod range;
 pub mod router;
+#[cfg(test)]
+pub(crate) mod testing;
