@@ -124,7 +124,7 @@ impl Handler for Member {
         Flow::Stay
     }
 
-    fn on_close(&mut self, _: CloseReason) {
+    fn on_close(&mut self, _: CloseReason, _: &mut Env) {
         self.hall.borrow_mut().present.retain(|(token, _)| *token != self.token);
     }
 }
