@@ -66,7 +66,9 @@ impl Deflate {
         &self,
         offers: impl Iterator<Item = &'o [u8]>,
     ) -> Option<(Agreed, String)> {
-        offers.flat_map(|list| split(list, b',')).find_map(|offer| self.answer(&Terms::read(offer)?))
+        offers
+            .flat_map(|list| split(list, b','))
+            .find_map(|offer| self.answer(&Terms::read(offer)?))
     }
 
     fn answer(&self, offer: &Terms) -> Option<(Agreed, String)> {

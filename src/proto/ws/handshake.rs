@@ -140,11 +140,7 @@ impl Asking {
     /// # Errors
     ///
     /// The host or the target has characters that would break the request.
-    pub fn request(
-        ask: &Ask<'_>,
-        nonce: [u8; 16],
-        out: &mut Vec<u8>,
-    ) -> Result<Self, Rejected> {
+    pub fn request(ask: &Ask<'_>, nonce: [u8; 16], out: &mut Vec<u8>) -> Result<Self, Rejected> {
         let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !is_plain(ask.host) || !is_plain(ask.target) || !ask.target.starts_with('/') {
             return Err(Rejected::Malformed("a host or target that cannot be asked for"));
@@ -167,7 +163,11 @@ impl Asking {
             line(["Sec-WebSocket-Extensions", ": ", &deflate.offer()]);
         }
         line([""; 3]);
-        Ok(Asking { accept: accept(key.as_bytes()), protocols: ask.protocols, deflate: ask.deflate })
+        Ok(Asking {
+            accept: accept(key.as_bytes()),
+            protocols: ask.protocols,
+            deflate: ask.deflate,
+        })
     }
 
     /// The answer at the front of `input`, which is advanced past it. `None`: more is needed.

@@ -282,7 +282,9 @@ impl Reader {
         }
         frame.taken += piece.len() as u64;
         let (is_whole, is_last) = (frame.taken == frame.length, frame.is_last);
-        if is_whole && is_last && partial.is_packed
+        if is_whole
+            && is_last
+            && partial.is_packed
             && let Some(inflater) = &mut self.inflater
         {
             inflater.finish(&mut partial.bytes, bounds.message, &mut scratch.pool)?;
