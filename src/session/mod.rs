@@ -21,6 +21,8 @@ use crate::token::Token;
 pub mod datagram;
 pub mod http;
 pub mod raw;
+#[cfg(feature = "web")]
+pub mod ws;
 
 /// One connection's protocol and application.
 ///
@@ -208,6 +210,12 @@ pub struct Env {
     pub(crate) memo: Memo,
     /// Plain output of the TLS connection at work; empty between calls.
     pub(crate) plain: Out,
+    /// What WebSockets put messages together in; away while one does.
+    #[cfg(feature = "web")]
+    pub(crate) scratch: Option<Box<crate::proto::ws::Scratch>>,
+    /// Compression of WebSockets that keep no context of their own.
+    #[cfg(feature = "web")]
+    pub(crate) contexts: crate::proto::ws::Pool,
 }
 
 impl Env {
@@ -223,6 +231,10 @@ impl Env {
             ops: Vec::new(),
             memo: Memo::new(),
             plain: Out::new(false),
+            #[cfg(feature = "web")]
+            scratch: None,
+            #[cfg(feature = "web")]
+            contexts: crate::proto::ws::Pool::default(),
         }
     }
 
