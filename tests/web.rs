@@ -10,6 +10,7 @@ use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
 use readyloop::session::{Env, Op};
+use readyloop::web::metrics::Registry;
 use readyloop::web::router::Router;
 use readyloop::{Limits, Moment, Token};
 
@@ -24,7 +25,8 @@ struct Visit {
 
 impl Visit {
     fn new() -> Self {
-        let parts = Parts { burn: |_| (), routes: Router::new() };
+        let (routes, registry) = (Router::new(), Registry::new());
+        let parts = Parts { burn: |_| (), routes, registry, log: None };
         let site = Site::new(parts).expect("good routes");
         let row = Row {
             name: "tcp-echo",

@@ -9,4 +9,6 @@ pub mod sink;
 #[cfg(feature = "web")]
 pub mod site;
 #[cfg(feature = "web")]
+pub mod topics;
+#[cfg(feature = "web")]
 pub mod ws_echo;

@@ -62,6 +62,8 @@ pub struct Reactor<W: World = Edge> {
     table: Table<W>,
     core: Core<W>,
     events: Vec<Readiness>,
+    /// Deadlines that have expired in this turn.
+    due: Vec<(Moment, Token)>,
     shared: Arc<Shared>,
     drain: Drain,
     stopped: bool,
@@ -117,6 +119,7 @@ impl<W: World> Reactor<W> {
             table: Table::new(),
             core,
             events: Vec::new(),
+            due: Vec::new(),
             shared,
             drain: Drain::default(),
             stopped: false,
@@ -253,6 +256,8 @@ impl<W: World> Reactor<W> {
             || !self.core.handshaking.is_empty()
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
+            // Somebody was closed between two turns, and a listener waits for that.
+            || self.core.freed && self.core.paused > 0
             || self.shared.is_pending()
     }
 
@@ -400,11 +405,14 @@ impl<W: World> Reactor<W> {
         }
     }
 
-    /// Expired deadlines, as many as there were: one that is put off into the past must not hold
-    /// the loop.
+    /// Expired deadlines, each of them once: one that is put off into the past waits for the next
+    /// turn, or it would keep the others from their own.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.timers.len() {
-            let Some((moment, token)) = self.core.timers.pop(self.core.env.now) else { return };
+        let mut due = std::mem::take(&mut self.due);
+        while let Some(item) = self.core.timers.pop(self.core.env.now) {
+            due.push(item);
+        }
+        for (moment, token) in due.drain(..) {
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
@@ -417,6 +425,7 @@ impl<W: World> Reactor<W> {
                 _ => {}
             }
         }
+        self.due = due;
         let table = &mut self.table;
         self.core.timers.prune(table.len(), |moment, token| match table.get(token) {
             Some(Entry::Stream(entry)) => entry.armed == moment,

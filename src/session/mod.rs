@@ -73,9 +73,10 @@ pub trait Session {
         Flow::Close(CloseMode::Linger, CloseReason::Drained)
     }
 
-    /// The connection has ended.
-    fn on_close(&mut self, why: CloseReason) {
-        let _ = why;
+    /// The connection has ended. There is nobody left to write to, but others may be sent
+    /// something: by a wish among `env.ops`.
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// When to call [`on_timeout`](Session::on_timeout) next; [`Moment::NEVER`] for not at all.

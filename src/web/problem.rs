@@ -11,8 +11,12 @@ use serde_json::{Map, Value};
 use crate::session::http::{Answered, Reply, Response, Writer};
 
 /// What went wrong with one request.
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Said>);
+
+/// In a box, because results carry it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Problem {
+struct Said {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<Cow<'static, str>>,
     title: Cow<'static, str>,
@@ -34,7 +38,7 @@ impl Problem {
     /// A problem of the kind that its status says (`about:blank`, RFC 9457 §4.2.1), or that
     /// [`kind`](Self::kind) will say.
     pub fn new(status: u16, title: impl Into<Cow<'static, str>>) -> Self {
-        Problem {
+        Problem(Box::new(Said {
             kind: None,
             title: title.into(),
             status,
@@ -42,29 +46,29 @@ impl Problem {
             instance: None,
             extensions: Map::new(),
             fields: Vec::new(),
-        }
+        }))
     }
 
     /// The status that it is sent with.
     pub fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 
     /// A URI reference that names the kind of problem.
     pub fn kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.kind = Some(uri.into());
+        self.0.kind = Some(uri.into());
         self
     }
 
     /// What is particular to this occurrence, for people.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// A URI reference that names this occurrence.
     pub fn instance(mut self, uri: impl Into<String>) -> Self {
-        self.instance = Some(uri.into());
+        self.0.instance = Some(uri.into());
         self
     }
 
@@ -72,25 +76,28 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         debug_assert!(!OWN.contains(&name), "{name} has a method of its own");
         if !OWN.contains(&name) {
-            self.extensions.insert(name.to_owned(), value.into());
+            self.0.extensions.insert(name.to_owned(), value.into());
         }
         self
     }
 
     /// Adds a field to the answer's head: `Allow`, `Retry-After`, `Accept`.
     pub fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
-        self.fields.push((name, value.into()));
+        self.0.fields.push((name, value.into()));
         self
     }
 
     /// As an answer that can travel.
     pub fn response(self) -> Response {
         // Text and numbers: there is nothing in it that cannot be written.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let response = Response::new(self.status, body)
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let response = Response::new(self.0.status, body)
             .with("Content-Type", "application/problem+json")
             .with("Cache-Control", "no-store");
-        self.fields.into_iter().fold(response, |response, (name, value)| response.with(name, value))
+        self.0
+            .fields
+            .into_iter()
+            .fold(response, |response, (name, value)| response.with(name, value))
     }
 
     /// Answers with it.

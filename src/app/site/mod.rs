@@ -11,7 +11,7 @@
 //! | `/delay/{ms}` | an answer from a timer |
 //! | `/work/{ms}` | an answer from another thread |
 //! | `/bytes/{n}` | an answer pulled by the peer's pace |
-//! | `/metrics` | the loop's counters |
+//! | `/metrics` | the counters of the loop, the site and its services |
 
 mod exchange;
 mod metrics;
@@ -22,9 +22,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::error::Fault;
 use crate::proto::h1::encode::InvalidHeader;
 use crate::proto::h1::{Framing, Head};
-use crate::session::http::{Answered, Handler, Prepared, Reply};
+use crate::session::Env;
+use crate::session::http::{Answered, Handler, Origin, Prepared, Reply};
+use crate::web::log::Log;
+use crate::web::metrics::{Page, Registry, Route};
 use crate::web::problem::Problem;
 use crate::web::router::{Request, Router};
 use exchange::{Bytes, Delay, Mirror, Work};
@@ -40,7 +44,8 @@ type Headers = &'static [(&'static str, &'static [u8])];
 const TEXT: Headers = &[("Content-Type", b"text/plain; charset=utf-8")];
 const PLAINTEXT: Headers = &[("Content-Type", b"text/plain")];
 const JSON: Headers = &[("Content-Type", b"application/json")];
-const METRICS: Headers = &[("Content-Type", metrics::CONTENT_TYPE), ("Cache-Control", b"no-store")];
+const METRICS: Headers =
+    &[("Content-Type", Page::CONTENT_TYPE.as_bytes()), ("Cache-Control", b"no-store")];
 
 const PAGE: Headers = &[
     ("Content-Type", pages::HTML.as_bytes()),
@@ -63,23 +68,42 @@ pub struct Parts {
     pub burn: Burn,
     /// The routes of other services, and perhaps a fallback.
     pub routes: Router,
+    /// What `/metrics` tells besides the loop's counters.
+    pub registry: Rc<Registry>,
+    /// The access log, if there is one.
+    pub log: Option<Rc<Log>>,
 }
 
 /// The handler of all routes. One serves HTTP and HTTPS alike.
 pub struct Site {
     plaintext: Prepared,
+    plaintext_count: Rc<Route>,
     router: Router,
     pages: Rc<OnceCell<Vec<Prepared>>>,
+    log: Option<Rc<Log>>,
 }
 
 impl Handler for Site {
     #[inline]
     fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         // First and cheaply: this is the route that benchmarks ask for.
-        if request.target == "/plaintext" && request.method == "GET" {
-            return reply.prepared(&self.plaintext);
+        if request.target == "/plaintext" && request.method == "GET" && self.log.is_none() {
+            let answered = reply.prepared(&self.plaintext);
+            if let Some(outcome) = answered.outcome() {
+                self.plaintext_count.count("GET", outcome);
+            }
+            return answered;
         }
-        self.router.answer(request, reply)
+        match &self.log {
+            None => self.router.answer(request, reply),
+            Some(log) => log.around(request, reply, |head, reply| self.router.answer(head, reply)),
+        }
+    }
+
+    fn on_refused(&self, fault: &'static Fault, origin: &Origin, env: &mut Env) {
+        if let Some(log) = &self.log {
+            log.refused(fault, origin, env);
+        }
     }
 }
 
@@ -96,10 +120,17 @@ impl Site {
         let router = trials(Router::new(), parts.burn)
             .get("/plaintext", prepared(plaintext.clone()))
             .get("/healthz", health)
-            .get("/metrics", measures);
-        let router = with_pages(router, &pages).map_err(io::Error::other)?.nest("", parts.routes);
+            .get("/metrics", {
+                let registry = Rc::clone(&parts.registry);
+                move |_, reply| measures(&registry, reply)
+            });
+        let router = with_pages(router, &pages)
+            .map_err(io::Error::other)?
+            .nest("", parts.routes)
+            .wrap(parts.registry.watch());
         router.check().map_err(io::Error::other)?;
-        Ok(Site { plaintext, router, pages })
+        let plaintext_count = parts.registry.route("/plaintext");
+        Ok(Site { plaintext, plaintext_count, router, pages, log: parts.log })
     }
 
     /// Writes the pages, once it is known what listens where.
@@ -194,9 +225,12 @@ fn health(_: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
     if reply.env().draining { reply.text(503, "draining\n") } else { reply.text(200, "ok\n") }
 }
 
-fn measures(_: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
-    let text = metrics::render(reply.env());
-    reply.send(200, METRICS, text.as_bytes())
+/// What the loop counts, what the site counts, and what services have registered.
+fn measures(registry: &Registry, mut reply: Reply<'_, '_>) -> Answered {
+    let mut page = Page::new();
+    metrics::render(reply.env(), &mut page);
+    registry.render(&mut page);
+    reply.send(200, METRICS, page.text().as_bytes())
 }
 
 fn mirror(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
