@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::service::Checks;
 use crate::error::CloseReason;
-use crate::session::{ConnInfo, Cx, Flow, Message, Service, Session};
+use crate::session::{ConnInfo, Cx, Env, Flow, Message, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
