@@ -8,3 +8,5 @@ pub mod responder;
 pub mod sink;
 #[cfg(feature = "web")]
 pub mod site;
+#[cfg(feature = "web")]
+pub mod topics;

@@ -19,7 +19,9 @@ use super::{signals, units};
 use crate::Reactor;
 use crate::app::site::pages::Row;
 use crate::app::site::{Parts, Site};
+use crate::app::topics::{self, Hub};
 use crate::reactor::world::{Address, Listen};
+use crate::web::cors::Cors;
 use crate::web::log::Log;
 use crate::web::metrics::Registry;
 use crate::web::router::Router;
@@ -96,8 +98,13 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     folder: Folder,
+
     #[command(flatten)]
     access: Access,
+    /// Let pages of this origin, or of any (*), read the answers; can be repeated
+    #[arg(long, value_name = "ORIGIN|*", help_heading = "Web")]
+    cors: Vec<String>,
+
     #[command(flatten)]
     tls: Tls,
 
@@ -141,7 +148,13 @@ impl Serve {
         let log = access.clone().map(|(format, requests)| Log::new(format, requests));
         let requests = access.map(|(_, requests)| requests);
         watch_access(&registry, requests.as_ref());
-        let site = Rc::new(Site::new(Parts { burn, routes: self.routes()?, registry, log })?);
+        let site = Rc::new(Site::new(Parts {
+            burn,
+            routes: self.routes(&registry)?,
+            cors: self.cors()?,
+            registry,
+            log,
+        })?);
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
@@ -161,9 +174,25 @@ impl Serve {
         finish(&mut reactor)
     }
 
+    /// Whose pages may read the answers.
+    fn cors(&self) -> Result<Option<Cors>, Failure> {
+        if self.cors.is_empty() {
+            return Ok(None);
+        }
+        if self.cors.iter().any(|origin| origin == "*") {
+            return Ok(Some(Cors::any()));
+        }
+        Cors::origins(self.cors.iter().cloned()).map(Some).map_err(|origin| {
+            let what = format!("--cors {origin} is no origin");
+            Failure::new(Fault::Usage, what).advise("an origin: https://a.example, or * for all")
+        })
+    }
+
     /// The routes of the services that share the web server's addresses.
-    fn routes(&self) -> Result<Router, Failure> {
-        let router = Router::new();
+    fn routes(&self, registry: &Registry) -> Result<Router, Failure> {
+        let hub = Hub::new(topics::Options::default());
+        topics::measure(&hub, registry);
+        let router = Router::new().nest("", topics::routes(&hub));
         Ok(match self.folder.open()? {
             Some(files) => {
                 router.fallback(move |request, reply| files.answer(request.head(), reply))

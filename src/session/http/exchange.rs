@@ -13,6 +13,7 @@ use crate::session::http::reply::{
 use crate::session::http::{Answered, Reply, ReplyTo};
 use crate::session::{Cx, Env, Message};
 use crate::time::Moment;
+use crate::token::Token;
 
 /// One request and its reply, in pieces.
 ///
@@ -378,6 +379,16 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// How many bytes may be written now before the peer's slowness counts.
     pub fn room(&self) -> usize {
         self.cx.room()
+    }
+
+    /// Bytes of this connection that the peer has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.cx.unsent()
+    }
+
+    /// The connection's name on this loop.
+    pub fn token(&self) -> Token {
+        self.cx.token()
     }
 
     /// Asks for [`Exchange::on_drain`] when there is room again.
