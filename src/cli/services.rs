@@ -8,6 +8,7 @@ use crate::app::chat::{self, Room};
 use crate::app::site::{Burn, Parts, Site};
 use crate::app::topics::{self, Hub};
 use crate::app::ws_echo;
+use crate::web::cors::Cors;
 use crate::web::files::Files;
 use crate::web::log::{Format, Log};
 use crate::web::metrics::Registry;
@@ -26,6 +27,7 @@ impl Services {
     pub(super) fn new(
         files: Option<Rc<Files>>,
         access: Option<(Format, Requests)>,
+        cors: Option<Cors>,
         burn: Burn,
     ) -> io::Result<Self> {
         let registry = Registry::new();
@@ -42,7 +44,7 @@ impl Services {
             routes = routes.fallback(move |request, reply| files.answer(request.head(), reply));
         }
         let log = access.map(|(format, requests)| Log::new(format, requests));
-        let site = Rc::new(Site::new(Parts { burn, routes, registry, log })?);
+        let site = Rc::new(Site::new(Parts { burn, routes, cors, registry, log })?);
         Ok(Services { site, room })
     }
 }
