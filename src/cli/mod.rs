@@ -3,12 +3,14 @@
 //! Everything that only a program may do is here: signals, the limit of open files, files with
 //! certificates, the terminal. A library's user needs none of it.
 
+mod access;
 mod banner;
 mod completions;
 pub mod devcert;
 mod failure;
 mod folder;
 mod knobs;
+mod lines;
 mod logger;
 mod man;
 mod place;

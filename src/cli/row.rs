@@ -13,7 +13,7 @@ use crate::app::echo::Echo;
 use crate::app::greeting::Greet;
 use crate::app::responder::Responder;
 use crate::app::sink::Sink;
-use crate::app::web::Web;
+use crate::app::site::Site;
 use crate::reactor::world::{Address, Listen};
 use crate::session::http::Http;
 use crate::{Reactor, Token};
@@ -83,13 +83,13 @@ impl Kind {
         self,
         reactor: &mut Reactor,
         how: Listen,
-        web: &Rc<Web>,
+        site: &Rc<Site>,
         secure: Option<&Secure>,
     ) -> io::Result<Token> {
         match (self, secure) {
-            (Kind::Http, _) => reactor.listen(how, Http::shared(web)),
+            (Kind::Http, _) => reactor.listen(how, Http::shared(site)),
             (Kind::Https, Some(Secure { config, .. })) => {
-                reactor.listen_tls(how, config.clone(), Http::shared(web))
+                reactor.listen_tls(how, config.clone(), Http::shared(site))
             }
             (Kind::Https, None) => Err(io::Error::other("TLS is not configured")),
             (Kind::TcpEcho, _) => reactor.listen(how, Echo),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Args};
 
+use super::access::{Access, Requests};
 use super::banner::{self, Note};
 use super::failure::{Failure, Kind as Fault};
 use super::folder::Folder;
@@ -16,8 +17,13 @@ use super::row::Kind;
 use super::tls::{self, Secure, Tls};
 use super::{signals, units};
 use crate::Reactor;
-use crate::app::web::{Row, Web};
+use crate::app::site::pages::Row;
+use crate::app::site::{Parts, Site};
+use crate::app::topics::{self, Hub};
 use crate::reactor::world::{Address, Listen};
+use crate::web::log::Log;
+use crate::web::metrics::Registry;
+use crate::web::router::Router;
 
 /// How the arguments of a row are explained.
 const ADDRESSES: &str = "Rows (ADDR: 8080, :8080, 127.0.0.1:8080, [::1]:8080, localhost:8080, \
@@ -44,7 +50,8 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   end gracefully within --drain; the second one ends at once
-  SIGHUP            read certificates again; if they are not good, the old ones stay";
+  SIGHUP            read certificates again; if they are not good, the old ones stay;
+                    open the access log again";
 
 /// Serve TCP, UDP, HTTP and HTTPS, all at once, on one thread
 #[derive(Debug, Args)]
@@ -92,6 +99,9 @@ pub(super) struct Serve {
     folder: Folder,
 
     #[command(flatten)]
+    access: Access,
+
+    #[command(flatten)]
     tls: Tls,
 
     /// How long a graceful end may take
@@ -129,23 +139,43 @@ impl Serve {
         let descriptors = raise_descriptors();
         let connections = limits.connections;
         let mut reactor = Reactor::new(limits)?;
-        let web = Rc::new(Web::new(burn).map_err(io::Error::other)?);
-        if let Some(files) = self.folder.open()? {
-            web.serve_files(files);
-        }
+        let registry = Registry::new();
+        let access = self.access.start()?;
+        let log = access.clone().map(|(format, requests)| Log::new(format, requests));
+        let requests = access.map(|(_, requests)| requests);
+        watch_access(&registry, requests.as_ref());
+        let site =
+            Rc::new(Site::new(Parts { burn, routes: self.routes(&registry)?, registry, log })?);
         let mut rows = Vec::new();
         for (kind, place) in &plan {
-            self.bind(&mut reactor, *kind, place, &web, secure.as_ref(), &mut rows)?;
+            self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
         }
-        web.describe(&rows).map_err(io::Error::other)?;
-        signals::watch(&mut reactor, self.drain, reload(secure.as_ref()))?;
+        site.describe(&rows).map_err(io::Error::other)?;
+        signals::watch(&mut reactor, self.drain, reload(secure.as_ref(), requests.clone()))?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
             notes.splice(0..0, page_note(&rows));
             banner::print(banner::render(&rows, &notes).as_bytes());
         }
-        reactor.run()?;
+        let ended = reactor.run();
+        if let Some(requests) = requests {
+            requests.finish();
+        }
+        ended?;
         finish(&mut reactor)
+    }
+
+    /// The routes of the services that share the web server's addresses.
+    fn routes(&self, registry: &Registry) -> Result<Router, Failure> {
+        let hub = Hub::new(topics::Options::default());
+        topics::measure(&hub, registry);
+        let router = Router::new().nest("", topics::routes(&hub));
+        Ok(match self.folder.open()? {
+            Some(files) => {
+                router.fallback(move |request, reply| files.answer(request.head(), reply))
+            }
+            None => router,
+        })
     }
 
     /// The log's levels: the flag, or the short flags, or the environment, or `info`.
@@ -206,7 +236,7 @@ impl Serve {
         reactor: &mut Reactor,
         kind: Kind,
         place: &Place,
-        web: &Rc<Web>,
+        site: &Rc<Site>,
         secure: Option<&Secure>,
         rows: &mut Vec<Row>,
     ) -> Result<(), Failure> {
@@ -215,7 +245,7 @@ impl Serve {
         let mut bound = 0;
         let mut last = io::Error::new(ErrorKind::NotFound, "no address has this name");
         for address in addresses {
-            let result = kind.serve(reactor, self.listen(kind, address), web, secure);
+            let result = kind.serve(reactor, self.listen(kind, address), site, secure);
             let token = match result {
                 Ok(token) => token,
                 // Of a name's several addresses some may be out of this machine's reach.
@@ -298,11 +328,24 @@ fn page_note(rows: &[Row]) -> Option<Note> {
 }
 
 /// What SIGHUP does.
-fn reload(secure: Option<&Secure>) -> impl FnMut() + 'static {
+fn reload(secure: Option<&Secure>, requests: Option<Requests>) -> impl FnMut() + 'static {
     let config = secure.map(|secure| secure.config.clone());
-    move || match &config {
-        Some(config) => tls::reload(config),
-        None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
+    move || {
+        if let Some(requests) = &requests {
+            requests.reopen();
+        }
+        match &config {
+            Some(config) => tls::reload(config),
+            None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
+        }
+    }
+}
+
+/// Has `/metrics` tell of lines that were lost.
+fn watch_access(registry: &Registry, requests: Option<&Requests>) {
+    if let Some(requests) = requests.cloned() {
+        let help = "Lines of the access log that were lost.";
+        registry.counter("access_log_lost_total", help, move || requests.lost());
     }
 }
 

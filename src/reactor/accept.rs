@@ -174,7 +174,7 @@ fn shed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>
     if let Ok((socket, peer)) = core.world.accept(&entry.listener, &entry.how) {
         log::debug!("{peer} turned away: no descriptor left");
         core.world.close(socket);
-        core.fact(Fact::Closed { token, reason: CloseReason::Shed });
+        core.fact(Fact::Shed { token });
     }
     core.world.renew_reserve();
 }

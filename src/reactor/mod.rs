@@ -62,6 +62,8 @@ pub struct Reactor<W: World = Edge> {
     table: Table<W>,
     core: Core<W>,
     events: Vec<Readiness>,
+    /// Deadlines that have expired in this turn.
+    due: Vec<(Moment, Token)>,
     shared: Arc<Shared>,
     drain: Drain,
     stopped: bool,
@@ -117,6 +119,7 @@ impl<W: World> Reactor<W> {
             table: Table::new(),
             core,
             events: Vec::new(),
+            due: Vec::new(),
             shared,
             drain: Drain::default(),
             stopped: false,
@@ -253,6 +256,8 @@ impl<W: World> Reactor<W> {
             || !self.core.handshaking.is_empty()
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
+            // Somebody was closed between two turns, and a listener waits for that.
+            || self.core.freed && self.core.paused > 0
             || self.shared.is_pending()
     }
 
@@ -274,6 +279,7 @@ impl<W: World> Reactor<W> {
         events.clear();
         let polled = self.core.world.poll(&mut events, timeout);
         self.tick(events.len());
+        let queued = self.core.run.len();
         self.take_commands();
         self.run_handshakes();
         for &event in &events {
@@ -281,7 +287,7 @@ impl<W: World> Reactor<W> {
         }
         let count = events.len();
         self.events = events;
-        self.run_queue();
+        self.run_queue(queued);
         self.run_timers();
         self.apply_ops();
         self.drive_dirty();
@@ -331,19 +337,27 @@ impl<W: World> Reactor<W> {
         };
         core.fact(Fact::Event { token, bits: event.ready.0 });
         match entry {
+            // Whoever is in the run queue has its turn there: an event as well would give it two
+            // budgets where others have one.
             Entry::Stream(entry) => {
                 entry.ready.insert(event.ready);
-                if let Some(reason) = stream::drive(entry, token, core) {
+                if !entry.is_queued()
+                    && let Some(reason) = stream::drive(entry, token, core)
+                {
                     stream::close(token, reason, &mut self.table, core);
                 }
             }
             Entry::Listener(entry) => {
                 entry.readable = true;
-                accept::accept(token, &mut self.table, core);
+                if !entry.queued {
+                    accept::accept(token, &mut self.table, core);
+                }
             }
             Entry::Datagram(entry) => {
                 entry.ready.insert(event.ready);
-                udp::drive(entry, token, core);
+                if !entry.queued {
+                    udp::drive(entry, token, core);
+                }
             }
             Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
         }
@@ -360,9 +374,10 @@ impl<W: World> Reactor<W> {
         }
     }
 
-    /// The run queue as it stood at the start: what is queued meanwhile waits for the next turn.
-    fn run_queue(&mut self) {
-        for _ in 0..self.core.run.len() {
+    /// The run queue as it stood at the start of the turn: what is queued meanwhile waits for the
+    /// next one.
+    fn run_queue(&mut self, queued: usize) {
+        for _ in 0..queued {
             let Some(token) = self.core.run.pop_front() else { return };
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) => {
@@ -390,11 +405,14 @@ impl<W: World> Reactor<W> {
         }
     }
 
-    /// Expired deadlines, as many as there were: one that is put off into the past must not hold
-    /// the loop.
+    /// Expired deadlines, each of them once: one that is put off into the past waits for the next
+    /// turn, or it would keep the others from their own.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.timers.len() {
-            let Some((moment, token)) = self.core.timers.pop(self.core.env.now) else { return };
+        let mut due = std::mem::take(&mut self.due);
+        while let Some(item) = self.core.timers.pop(self.core.env.now) {
+            due.push(item);
+        }
+        for (moment, token) in due.drain(..) {
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
@@ -407,6 +425,7 @@ impl<W: World> Reactor<W> {
                 _ => {}
             }
         }
+        self.due = due;
         let table = &mut self.table;
         self.core.timers.prune(table.len(), |moment, token| match table.get(token) {
             Some(Entry::Stream(entry)) => entry.armed == moment,

@@ -97,6 +97,10 @@ impl<W: World> Reactor<W> {
     /// Closes a listener, a datagram socket or a connection.
     pub fn close(&mut self, token: Token, mode: CloseMode) {
         match self.table.get(token) {
+            // Not by a drive, which would first send what waits.
+            Some(Entry::Stream(_)) if mode == CloseMode::Abort => {
+                stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+            }
             Some(Entry::Stream(entry)) => entry.deliver(token, &mut self.core, |connection, io| {
                 connection.close_by(mode, CloseReason::Aborted, io);
             }),

@@ -95,6 +95,12 @@ impl<S: Stream> StreamEntry<S> {
         }
     }
 
+    /// True if it is in the run queue. A handshake waits elsewhere, for longer than a turn.
+    #[inline]
+    pub(crate) fn is_queued(&self) -> bool {
+        self.marks.has(Marks::QUEUED) && !self.connection.is_handshaking()
+    }
+
     /// The entry was taken from the run queue.
     pub(crate) fn unqueued(&mut self) {
         self.marks.set(Marks::QUEUED, false);
@@ -158,9 +164,12 @@ pub(crate) fn drive<W: World>(
 ) -> Option<CloseReason> {
     core.fact(Fact::Driven { token });
     let mut budget = core.env.limits.reads_per_drive;
-    let over = flush(entry, token, core)
-        .or_else(|| produce(entry, token, core, &mut budget))
-        .or_else(|| read(entry, token, core, &mut budget));
+    let mut over = flush(entry, token, core).or_else(|| produce(entry, token, core, &mut budget));
+    if over.is_none() {
+        // However much a session has to say, it hears what its peer says meanwhile.
+        budget = budget.max(1);
+        over = read(entry, token, core, &mut budget);
+    }
     match over {
         None => settle(entry, token, core),
         over => over,
@@ -432,7 +441,7 @@ pub(crate) fn close<W: World>(
         Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
         None => log::debug!("closed {token}: {reason}"),
     }
-    entry.connection.closed(reason);
+    entry.connection.closed(reason, &mut core.env);
     if entry.backlog.is_empty() {
         core.world.close(entry.socket);
     } else {

@@ -1,4 +1,4 @@
-//! The invariants, fed by the loop's facts, by the sessions ([`Watched`](super::service::Watched))
+//! The invariants, fed by the loop's facts, by the sessions ([`Watched`](super::witness::Watched))
 //! and by the simulated kernel.
 //!
 //! What goes wrong is collected as values, so that a test can assert that there is none and a tool
@@ -8,12 +8,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::seen::{Seen, Sender};
 use crate::error::{CloseReason, Phase};
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact, Probe};
 use crate::session::CloseMode;
 use crate::time::Moment;
 use crate::token::Token;
+
+/// Runs of bytes that the loop offers in one write.
+const SLICES: usize = 16;
 
 /// Something that must not happen and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,54 +44,11 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What is known of one token.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// The simulated connection behind it.
-    pub(crate) conn: Option<usize>,
-    pub(crate) closed: Option<CloseReason>,
-    /// What its session heard as its end.
-    pub(crate) heard: Option<CloseReason>,
-    /// Bytes its sessions produced and the loop wrote.
-    pub(crate) produced: usize,
-    pub(crate) wrote: usize,
-    pub(crate) read: usize,
-    pub(crate) ended: bool,
-    pub(crate) paused: bool,
-    pub(crate) closing: Option<CloseMode>,
-    /// The session asked to be told when there is room.
-    pub(crate) wants_drain: bool,
-    pub(crate) deadline: Option<Moment>,
-    /// The turn in which `deadline` was last set.
-    deadline_turn: u64,
-    /// Calls that wrote, with their times: the peer's progress.
-    progress: Vec<(Moment, usize)>,
-    /// Since when bytes have been waiting without a gap.
-    pub(crate) unsent_since: Option<Moment>,
-    last_read: Option<Moment>,
-    reads_in_drive: u32,
-    /// Drives in a row that no event, message or timer asked for and that did nothing.
-    idle_drives: u32,
-    /// Bytes sent to it as messages by others, and those its session has heard.
-    pub(crate) posted: Vec<u8>,
-    pub(crate) heard_mail: Vec<u8>,
-    /// Since when it has been lingering with nothing left to send.
-    pub(crate) lingers_since: Option<Moment>,
-    /// Somebody outside asked for its end.
-    pub(crate) close_asked: bool,
-}
-
-impl Seen {
-    /// Bytes that the peer is owed.
-    pub(crate) fn unsent(&self) -> usize {
-        self.produced.saturating_sub(self.wrote)
-    }
-}
-
 /// Facts about a run that excuse what would be a violation otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Excuses {
     pub(crate) draining_since: Option<Moment>,
+    pub(crate) drains_within: Duration,
     pub(crate) dropping: bool,
     /// When the clock jumped last: time limits may have passed without anybody's fault.
     pub(crate) jumped: Option<Moment>,
@@ -103,11 +66,17 @@ pub(crate) struct Check {
     pub(crate) batch: Vec<Token>,
     /// Listeners: whether they are paused, and for want of descriptors.
     pub(crate) paused: BTreeMap<Token, bool>,
+    /// When a drain that the host began by itself must have cut off everybody.
+    pub(crate) cut_off: Moment,
+    /// HTTP requests whose outcome nobody has been told yet.
+    pub(crate) untold: u32,
     accepts: BTreeMap<Token, u32>,
     received: BTreeMap<Token, u32>,
     /// Facts of this turn that mean that something got done.
     pub(crate) progress: u32,
     idle_turns: u32,
+    /// The last fact was an event of this one.
+    event: Option<Token>,
     trace: Option<Vec<String>>,
 }
 
@@ -123,10 +92,13 @@ impl Check {
             counters: Counters::default(),
             batch: Vec::new(),
             paused: BTreeMap::new(),
+            cut_off: Moment::NEVER,
+            untold: 0,
             accepts: BTreeMap::new(),
             received: BTreeMap::new(),
             progress: 0,
             idle_turns: 0,
+            event: None,
             trace: traced.then(Vec::new),
         }
     }
@@ -157,11 +129,24 @@ impl Check {
         self.seen.entry(token).or_default()
     }
 
+    /// A host drains the loop, for the first time or again.
+    pub(crate) fn drains(&mut self, now: Moment, within: Duration) {
+        self.note(|| format!("host: drains within {within:?}"));
+        let since = *self.excuses.draining_since.get_or_insert(now);
+        let within = now.since(since) + within;
+        self.excuses.drains_within = match since == now {
+            true => within,
+            false => self.excuses.drains_within.min(within),
+        };
+    }
+
     /// A session's call returned: what it produced, and when it wants to be called.
     pub(crate) fn called(&mut self, token: Token, produced: usize, deadline: Moment) {
-        let (turn, now) = (self.turn, self.now);
+        let (turn, now, cap) = (self.turn, self.now, self.limits.backlog_cap);
         let entry = self.seen(token);
+        let too_much = produced > 0 && entry.unsent() > cap;
         entry.produced += produced;
+        entry.took_all = None;
         if entry.unsent() > 0 && entry.unsent_since.is_none() {
             entry.unsent_since = Some(now);
         }
@@ -171,6 +156,34 @@ impl Check {
         }
         if entry.heard.is_some() {
             self.violate(token, "its session was called after on_close");
+        }
+        if too_much {
+            self.violate(token, "its backlog had passed its cap and still grew");
+        }
+    }
+
+    /// A message is on its way, from a member of the loop or from a host.
+    pub(crate) fn post(&mut self, to: Token, message: Bytes, from: Sender) {
+        self.seen(to).posted[from as usize].push_back(message);
+        self.asked(to);
+    }
+
+    /// A session heard a message, and produced so many bytes: all of it, or nothing.
+    pub(crate) fn heard(&mut self, token: Token, message: &[u8], produced: usize) {
+        let entry = self.seen(token);
+        let loses = entry.loses;
+        let next = entry
+            .posted
+            .iter_mut()
+            .find(|posted| posted.front().is_some_and(|next| next == message));
+        let expected = next.is_some_and(|posted| posted.pop_front().is_some());
+        if produced == message.len() {
+            entry.passed.extend_from_slice(message);
+        } else if produced > 0 || !loses {
+            self.violate(token, format!("{produced} bytes of a message of {}", message.len()));
+        }
+        if !expected {
+            self.violate(token, "messages were lost, or came in another order");
         }
     }
 
@@ -187,9 +200,9 @@ impl Check {
 
     /// A deadline was announced as reached.
     pub(crate) fn timed_out(&mut self, token: Token) {
-        let now = self.now;
+        let (now, turn) = (self.now, self.turn);
         let entry = self.seen(token);
-        entry.idle_drives = 0;
+        (entry.idle_drives, entry.asked_turn) = (0, turn);
         if let Some(deadline) = entry.deadline
             && deadline > now
         {
@@ -206,7 +219,9 @@ impl Check {
 
     /// Something other than I/O asked for a drive.
     pub(crate) fn excuse_drive(&mut self, token: Token) {
-        self.seen(token).idle_drives = 0;
+        let turn = self.turn;
+        let entry = self.seen(token);
+        (entry.idle_drives, entry.asked_turn) = (0, turn);
         self.progress += 1;
     }
 
@@ -217,13 +232,11 @@ impl Check {
     }
 
     fn closed(&mut self, token: Token, reason: CloseReason) {
-        if reason == CloseReason::Shed {
-            return;
-        }
         self.alive(token, "closed");
         let (now, limits, excuses) = (self.now, self.limits.clone(), self.excuses);
         let entry = self.seen(token);
         entry.closed = Some(reason);
+        entry.lingered = entry.lingers_since.is_some_and(|since| since + limits.linger <= now);
         if entry.heard != Some(reason) {
             let heard = entry.heard;
             self.violate(token, format!("closed for {reason}, its session heard {heard:?}"));
@@ -249,7 +262,7 @@ impl Check {
                 taken >= limits.progress_bytes as usize
                     || entry.unsent_since.is_none_or(|since| since > from)
             }
-            CloseReason::Overflow => entry.unsent() <= limits.backlog_cap,
+            CloseReason::Overflow => entry.unsent() <= limits.backlog_cap || entry.loses,
             CloseReason::Io(_) => true,
             _ => false,
         };
@@ -258,19 +271,37 @@ impl Check {
         }
     }
 
-    fn drove(&mut self, token: Token) {
+    fn drove(&mut self, token: Token, by_event: bool) {
         self.alive(token, "driven");
+        let (turn, now, progress) = (self.turn, self.now, self.limits.progress);
+        let drains = self.excuses.draining_since.is_some();
+        let events = self.batch.iter().filter(|other| **other == token).count() as u32;
         let entry = self.seen(token);
         entry.reads_in_drive = 0;
+        entry.took_all = None;
         entry.idle_drives += 1;
+        entry.drives_in_turn = if entry.drove_turn == turn { entry.drives_in_turn + 1 } else { 1 };
+        entry.drove_turn = turn;
+        // One for messages, one for a timer, one in the run queue; and each event's.
+        let too_often = entry.drives_in_turn == events + 4;
+        // What looks like an event's drive may be a message's or a timer's.
+        let ripe = entry.unsent_since.is_some_and(|since| since + progress <= now);
+        let excused = ripe || drains || entry.close_asked || entry.asked_turn == turn;
+        let again = by_event && entry.spent_turn == turn && !excused;
         if entry.idle_drives == 30 {
             self.violate(token, "driven again and again though nothing happens");
+        }
+        if too_often {
+            self.violate(token, "driven too often in one turn");
+        }
+        if again {
+            self.violate(token, "an event drove it in the turn in which its budget ran out");
         }
     }
 
     fn read(&mut self, token: Token, bytes: usize) {
         self.alive(token, "read");
-        let (now, most) = (self.now, self.limits.reads_per_drive);
+        let (now, turn, most) = (self.now, self.turn, self.limits.reads_per_drive);
         let (high, low) = (self.limits.high_water, self.limits.low_water);
         let entry = self.seen(token);
         entry.read += bytes;
@@ -279,10 +310,16 @@ impl Check {
         }
         entry.reads_in_drive += 1;
         entry.idle_drives = 0;
+        let before = if entry.reads_in_turn.0 == turn { entry.reads_in_turn.1 } else { 0 };
+        entry.reads_in_turn = (turn, before + 1);
         let (reads, unsent, ended) = (entry.reads_in_drive, entry.unsent(), entry.ended);
         entry.ended |= bytes == 0;
         if reads > most {
             self.violate(token, format!("{reads} reads in one drive"));
+        }
+        // One budget for readiness, by events or the run queue; one for a timer, one for messages.
+        if before == most * 3 {
+            self.violate(token, "read more than its share in one turn");
         }
         if unsent >= high.max(low + 1) {
             self.violate(token, format!("read above the high watermark: {unsent} unsent"));
@@ -296,6 +333,7 @@ impl Check {
         self.alive(token, "written to");
         let now = self.now;
         let entry = self.seen(token);
+        let again = entry.took_all.take().is_some_and(|slices| slices > 0 && slices < SLICES);
         entry.wrote += bytes;
         entry.idle_drives = 0;
         entry.progress.push((now, bytes));
@@ -305,10 +343,12 @@ impl Check {
         if entry.wrote > entry.produced {
             self.violate(token, "more was written than its session produced");
         }
+        if again {
+            self.violate(token, "two writes where one would do");
+        }
     }
 
     fn share(&mut self, token: Token, accepted: bool) {
-        let events = self.batch.iter().filter(|other| **other == token).count() as u32;
         let (table, most) = if accepted {
             (&mut self.accepts, self.limits.accepts_per_turn)
         } else {
@@ -316,8 +356,12 @@ impl Check {
         };
         let count = table.entry(token).or_default();
         *count += 1;
-        // The run queue and the retry timer each may add a share to those of the events.
-        if *count == most * (events + 2) + 1 {
+        // One share by an event or the run queue, and one by the retry timer. A listener that
+        // closes for a drain takes in whoever waits.
+        let closes = self.excuses.draining_since.is_some_and(|since| {
+            self.now >= since + self.limits.drain_idle.min(self.excuses.drains_within)
+        });
+        if *count == most * 2 + 1 && !closes {
             self.violate(token, "took more than its share in one turn");
         }
     }
@@ -329,7 +373,10 @@ impl Check {
         for (token, entry) in self.seen.iter_mut().filter(|(_, entry)| entry.closed.is_none()) {
             if let Some(deadline) = entry.deadline
                 && deadline <= now
-                && entry.deadline_turn != turn
+                // What a host does between two turns is still counted to the first.
+                && entry.deadline_turn + 1 < turn
+                // It was called in this turn; what it wants of an earlier moment waits for the next.
+                && entry.asked_turn != turn
                 && entry.closing.is_none()
                 && !entry.close_asked
             {
@@ -380,6 +427,7 @@ impl Check {
                 let slack = limits.progress * 2 + Duration::from_millis(4);
                 consider(last + slack, *token, "the write limit");
             }
+            consider(self.cut_off, *token, "the end of the drain");
             if let Some(since) = entry.lingers_since {
                 consider(since + limits.linger, *token, "the end of lingering");
             }
@@ -395,29 +443,29 @@ impl Check {
         self.accepts.clear();
         self.received.clear();
     }
-
-    /// How long the loop's idle turns may go on is a matter of progress; a timer is progress.
-    pub(crate) fn time_passed(&mut self, by: Duration) {
-        if by > Duration::from_millis(1) {
-            self.progress += 1;
-        }
-    }
 }
 
 impl Probe for Check {
     fn fact(&mut self, fact: Fact) {
         self.counters.fact(fact);
         self.note(|| format!("{fact:?}"));
+        let event = self.event.take();
         match fact {
-            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Budget { .. } | Fact::Stale { .. } => {
+            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Stale { .. } => return,
+            Fact::Budget { token } => {
+                let turn = self.turn;
+                if let Some(entry) = self.seen.get_mut(&token) {
+                    entry.spent_turn = turn;
+                }
                 return;
             }
             Fact::Blocked { token, .. } => return self.alive(token, "blocked"),
-            Fact::Driven { token } => return self.drove(token),
+            Fact::Driven { token } => return self.drove(token, event == Some(token)),
             Fact::Event { token, .. } => {
                 if !self.batch.contains(&token) {
                     self.violate(token, "it got an event that was somebody else's");
                 }
+                self.event = Some(token);
                 return self.asked(token);
             }
             Fact::Accepted { token, from } => {
@@ -436,6 +484,11 @@ impl Probe for Check {
             }
             Fact::Resumed { token } => {
                 self.paused.remove(&token);
+            }
+            Fact::Shed { token } => {
+                if !self.paused.contains_key(&token) {
+                    self.violate(token, "it turned somebody away without need");
+                }
             }
             Fact::Received { token, .. } => self.share(token, false),
             Fact::Sent { .. } | Fact::Dropped { .. } => {}

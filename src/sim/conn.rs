@@ -104,6 +104,8 @@ pub(crate) struct Local {
     /// Bytes ever read and written by the loop.
     pub(crate) read: usize,
     pub(crate) wrote: usize,
+    /// Slices of the last write, if it took all of them.
+    pub(crate) offered: usize,
     /// Polls since readable data was announced and not read.
     pub(crate) unserved: u32,
 }

@@ -24,15 +24,19 @@ mod check;
 mod conn;
 mod datagram;
 mod fault;
+mod hall;
 mod http;
+mod mirror;
 mod net;
 mod peer;
 mod rng;
 mod scenario;
+mod seen;
 mod service;
 mod verdict;
 mod watch;
 mod web;
+mod witness;
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -208,25 +212,29 @@ impl World {
         }
     }
 
-    /// Lets virtual time pass until something is ready or `until` has come.
-    fn wait(&mut self, until: Moment) {
+    /// Lets virtual time pass until something is ready or `until` has come. Answers false if it
+    /// returns before its time, with nothing.
+    fn wait(&mut self, until: Moment) -> bool {
         loop {
             self.run_due();
             let early = self.net.borrow_mut().faults.strikes(Fault::EarlyReturn);
-            if self.woken.0.swap(false, Ordering::AcqRel) || self.net.borrow().has_ready() || early
-            {
-                return;
+            if self.woken.0.swap(false, Ordering::AcqRel) || self.net.borrow().has_ready() {
+                return true;
+            }
+            if early {
+                return false;
             }
             let mut net = self.net.borrow_mut();
             let next = net.next_at().min(until);
             if next.is_never() {
                 self.quiet = true;
-                return;
+                return true;
             }
             net.now = net.now.max(next);
             if net.now >= until {
                 drop(net);
-                return self.run_due();
+                self.run_due();
+                return true;
             }
         }
     }
@@ -237,6 +245,12 @@ impl Probe for World {
         self.checks.borrow_mut().fact(fact);
         if let Fact::Accepted { token, .. } | Fact::Adopted { token } = fact {
             self.checks.borrow_mut().seen(token).conn = self.unnamed.take();
+        }
+        if let Fact::Wrote { token, .. } = fact {
+            let mut check = self.checks.borrow_mut();
+            if let Some(conn) = check.seen(token).conn {
+                check.seen(token).took_all = Some(self.net.borrow().conns[conn].local.offered);
+            }
         }
     }
 }
@@ -293,7 +307,7 @@ impl world::World for World {
             // A kernel counts in ticks of its own and is late by up to one.
             until += self.net.borrow_mut().faults.rng().time(Duration::from_millis(1));
         }
-        self.wait(until);
+        let in_time = self.wait(until);
         let mut net = self.net.borrow_mut();
         if net.faults.strikes(Fault::ClockJump) {
             let leap = net.faults.rng().time(Duration::from_secs(40));
@@ -307,7 +321,11 @@ impl world::World for World {
         net.harvest(self.batch, ready);
         let mut check = self.checks.borrow_mut();
         check.start_turn(net.now);
-        check.time_passed(net.now.since(start));
+        // A loop that means to sleep and is woken for nothing does not spin.
+        let wakes_early = !in_time && timeout != Some(Duration::ZERO);
+        if wakes_early || net.now.since(start) > Duration::from_millis(1) {
+            check.progress += 1;
+        }
         check.batch.clear();
         check.batch.extend(ready.iter().map(|event| event.token));
         check.note(|| format!("poll({timeout:?}) gives {ready:?}"));

@@ -457,6 +457,7 @@ impl Net {
         let bytes = slices.iter().flat_map(|slice| slice.iter());
         entry.outward.sending.extend(bytes.take(count));
         entry.local.wrote += count;
+        entry.local.offered = if count < whole { 0 } else { slices.len() };
         if count < whole {
             entry.local.wants_room = true;
         }

@@ -98,7 +98,12 @@ impl Peer {
     /// A peer with a will of its own.
     pub(crate) fn random(dialogue: Dialogue, listener: usize, calm: bool, rng: &mut Rng) -> Self {
         let mut rng = rng.fork();
-        let buffers = Buffers { sizes: [(); 4].map(|()| rng.pick(&[1, 7, 64, 300, 1000, 4000])) };
+        let mut sizes = [(); 4].map(|()| rng.pick(&[1, 7, 64, 300, 1000, 4000]));
+        // What all others say must come through.
+        if dialogue == Dialogue::Hall {
+            sizes = sizes.map(|size| size.max(64));
+        }
+        let buffers = Buffers { sizes };
         // Through a narrow pipe much takes long and teaches little.
         let narrow = buffers.sizes.iter().min().map_or(0, |size| size * 60);
         let size = rng.pick(&[1, 20, 200, 2000, 6000]).min(narrow);
@@ -279,7 +284,7 @@ impl Peer {
                 let whole = self.asked.iter().filter(|asked| asked.end <= self.sent).count();
                 self.answers.done.len() >= whole
             }
-            Dialogue::Relay | Dialogue::Mail => true,
+            Dialogue::Relay | Dialogue::Hall | Dialogue::Mail => true,
             other => self.got.len() >= owed(other, &self.script[..self.sent]),
         }
     }
@@ -337,11 +342,14 @@ impl Peer {
 
 fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
     match dialogue {
-        Dialogue::Echo | Dialogue::Relay => (0..size).map(|_| rng.draw() as u8).collect(),
+        Dialogue::Echo | Dialogue::Mirror | Dialogue::Relay => {
+            (0..size).map(|_| rng.draw() as u8).collect()
+        }
         Dialogue::Produce => {
             let wanted = size * rng.between(1, 3);
             vec![(wanted >> 16) as u8, (wanted >> 8) as u8, wanted as u8]
         }
+        Dialogue::Hall => (0..size.min(8)).map(|_| rng.draw() as u8).collect(),
         Dialogue::Refuse => vec![b'x'; size],
         Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.draw() as u8).collect(),
         Dialogue::Greet | Dialogue::Mail | Dialogue::Http => Vec::new(),

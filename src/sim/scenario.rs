@@ -5,16 +5,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::SimStream;
 use super::World;
 use super::agenda::Action;
 use super::check::{Check, Violation};
 use super::fault::{Fault, Faults};
+use super::hall::Hall;
 use super::net::{Flavour, Net};
 use super::peer::Peer;
 use super::rng::Rng;
-use super::service::{self, Checks, Dialogue, Pairs, Watched, Watching};
+use super::seen::Sender;
+use super::service::{self, Checks, Dialogue, Pairs};
 use super::web::Web;
+use super::witness::{Watched, Watching};
 use crate::limits::Limits;
 use crate::probe::Counters;
 use crate::reactor::world::Listen;
@@ -24,8 +29,9 @@ use crate::session::{CloseMode, ConnInfo, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
-/// Turns after which a run that does not come to rest is given up.
-const MOST_TURNS: u64 = 20_000;
+/// Turns after which a run that does not come to rest is given up. What one relays to another may
+/// have to pass byte by byte, with a fault at each.
+const MOST_TURNS: u64 = 60_000;
 
 /// Violations after which a run is given up.
 const MOST_VIOLATIONS: usize = 20;
@@ -117,6 +123,7 @@ struct Run {
     handle: Handle,
     checks: Checks,
     pairs: Pairs,
+    hall: Hall,
     rng: Rng,
     /// Peers whose connections the host will hand over, and when.
     to_adopt: Vec<(Moment, Peer)>,
@@ -154,6 +161,7 @@ impl Run {
             handle,
             checks,
             pairs,
+            hall: Hall::default(),
             rng,
             to_adopt: Vec::new(),
             meddles,
@@ -167,12 +175,16 @@ impl Run {
     }
 
     fn populate(&mut self, calm: bool) {
-        const KINDS: [Dialogue; 10] = [
+        const KINDS: [Dialogue; 14] = [
             Dialogue::Http,
             Dialogue::Http,
             Dialogue::Http,
             Dialogue::Echo,
             Dialogue::Echo,
+            Dialogue::Mirror,
+            Dialogue::Mirror,
+            Dialogue::Hall,
+            Dialogue::Hall,
             Dialogue::Produce,
             Dialogue::Refuse,
             Dialogue::Think,
@@ -185,13 +197,14 @@ impl Run {
                 if self.rng.chance(120) { Dialogue::Mail } else { self.rng.pick(&KINDS) };
             let mut how = Listen::from(SocketAddr::from(([10, 0, 0, 1], number as u16)));
             how.backlog = self.rng.pick(&[1, 4, 100]);
-            let (checks, pairs) = (Rc::clone(&self.checks), Rc::clone(&self.pairs));
+            let (checks, pairs, hall) =
+                (Rc::clone(&self.checks), Rc::clone(&self.pairs), Rc::clone(&self.hall));
             let service = move |info: &ConnInfo<'_>| -> Box<dyn Session> {
-                service::open(dialogue, &checks, &pairs, info.token)
+                service::open(dialogue, &checks, &pairs, &hall, info.token)
             };
             let opened = if dialogue == Dialogue::Http {
                 let (net, promises) = self.reactor.world().shared();
-                let service = Http::new(Web { net, promises });
+                let service = Http::new(Web { net, promises, checks: Rc::clone(&self.checks) });
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
             } else {
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
@@ -327,6 +340,9 @@ impl Run {
         drop(check);
         if self.rng.chance(500) {
             self.reactor.close(token, mode);
+            if mode == CloseMode::Abort && self.checks.borrow_mut().seen(token).closed.is_none() {
+                self.checks.borrow_mut().violate(token, "it was aborted and lives on");
+            }
         } else if self.handle.close(token, mode).is_err() {
             self.checks.borrow_mut().violate(token, "a handle could not close it");
         }
@@ -338,18 +354,32 @@ impl Run {
             let conn = self.checks.borrow_mut().seen(token).conn;
             conn.map(|conn| world.peers[world.net.borrow().conns[conn].peer].dialogue)
         };
-        if dialogue != Some(Dialogue::Mail) {
-            return;
+        match dialogue {
+            Some(Dialogue::Mail) => {}
+            Some(Dialogue::Hall) => return self.announce(),
+            _ => return,
         }
         let length = self.rng.pick(&[1, 10, 300]);
         let bytes: Vec<u8> = (0..length).map(|_| self.rng.draw() as u8).collect();
-        if self.handle.send(token, Message::Bytes(bytes.clone().into())).is_ok() {
-            self.checks.borrow_mut().seen(token).posted.extend(bytes);
+        let bytes = Bytes::from(bytes);
+        if self.handle.send(token, Message::Bytes(bytes.clone())).is_ok() {
+            self.checks.borrow_mut().post(token, bytes, Sender::Host);
+        }
+    }
+
+    /// The host has something to say to all in the hall.
+    fn announce(&mut self) {
+        let length = self.rng.pick(&[1, 300, 1000]);
+        for (to, message) in self.hall.borrow_mut().say(length, Sender::Host, &self.checks) {
+            if self.handle.send(to, message).is_err() {
+                self.checks.borrow_mut().violate(to, "a handle could not send to it");
+            }
         }
     }
 
     fn adopt(&mut self, peer: Peer) {
-        let session = service::open(Dialogue::Echo, &self.checks, &self.pairs, Token::new(0, 0));
+        let nobody = Token::new(0, 0);
+        let session = service::open(Dialogue::Echo, &self.checks, &self.pairs, &self.hall, nobody);
         let session = Watched::adopted(session, &self.checks);
         let world = self.reactor.world();
         let net = Rc::clone(&world.net);
@@ -367,10 +397,15 @@ impl Run {
     fn drain(&mut self) {
         let deadline = Duration::from_millis(self.rng.between(50, 5_000) as u64);
         let now = self.reactor.world().net.borrow().now;
-        self.checks.borrow_mut().excuses.draining_since = Some(now);
-        self.checks.borrow_mut().note(|| format!("host: drains within {deadline:?}"));
+        self.checks.borrow_mut().drains(now, deadline);
+        // Somebody loses patience, or asks twice.
+        if self.rng.chance(300) {
+            self.drains_at = now + self.rng.time(Duration::from_millis(1500));
+        }
         if self.rng.chance(500) {
             self.reactor.drain(deadline);
+            let check = &mut *self.checks.borrow_mut();
+            check.cut_off = check.cut_off.min(now + deadline);
         } else if self.handle.drain(deadline).is_err() {
             self.checks.borrow_mut().violate(None, "a handle could not drain");
         }

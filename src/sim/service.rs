@@ -1,15 +1,17 @@
-//! The sessions that the simulated loop serves, and [`Watched`], which tells the checks what a
-//! session says and hears.
+//! The sessions that the simulated loop serves.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::check::Check;
 use bytes::Bytes;
 
+use super::check::Check;
+use super::hall::{Hall, Member};
+use super::mirror::Mirror;
+use super::seen::Sender;
 use crate::error::CloseReason;
 use crate::session::raw::{Handler, Raw};
-use crate::session::{CloseMode, ConnInfo, Cx, Flow, Message, Service, Session};
+use crate::session::{CloseMode, Cx, Flow, Message, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -21,6 +23,8 @@ pub(crate) type Checks = Rc<RefCell<Check>>;
 pub enum Dialogue {
     /// Everything comes back.
     Echo,
+    /// The same, mostly without a copy.
+    Mirror,
     /// Three bytes ask for so many bytes, which a session produces as the peer takes them.
     Produce,
     /// The first byte is answered with a refusal, after which nothing is wanted.
@@ -29,6 +33,8 @@ pub enum Dialogue {
     Think,
     /// What one peer says goes to the next one's connection.
     Relay,
+    /// What one peer says all of them hear.
+    Hall,
     /// The peer listens to what hosts send from other threads.
     Mail,
     /// A greeting, then the end.
@@ -47,11 +53,11 @@ pub(crate) fn pattern(at: usize) -> u8 {
     (at * 31 % 251) as u8
 }
 
-/// What a peer that has sent `sent` will have got when all is answered. Mail, relayed bytes and
-/// HTTP are checked otherwise.
+/// What a peer that has sent `sent` will have got when all is answered. Mail, relayed bytes,
+/// halls and HTTP are checked otherwise.
 pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
     match dialogue {
-        Dialogue::Echo => sent.to_vec(),
+        Dialogue::Echo | Dialogue::Mirror => sent.to_vec(),
         Dialogue::Produce => match sent {
             [high, middle, low, ..] => (0..asked([*high, *middle, *low])).map(pattern).collect(),
             _ => Vec::new(),
@@ -60,20 +66,20 @@ pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
         Dialogue::Refuse => REFUSAL.to_vec(),
         Dialogue::Think => sent.chunks_exact(8).flat_map(thought).collect(),
         Dialogue::Greet => GREETING.to_vec(),
-        Dialogue::Mail | Dialogue::Relay | Dialogue::Http => Vec::new(),
+        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http => Vec::new(),
     }
 }
 
 /// How long the answer to `sent` is, without making it.
 pub(crate) fn owed(dialogue: Dialogue, sent: &[u8]) -> usize {
     match dialogue {
-        Dialogue::Echo => sent.len(),
+        Dialogue::Echo | Dialogue::Mirror => sent.len(),
         Dialogue::Think => sent.len() / 8 * 8,
         Dialogue::Produce => sent.first_chunk::<3>().map_or(0, |request| asked(*request)),
         Dialogue::Refuse if sent.is_empty() => 0,
         Dialogue::Refuse => REFUSAL.len(),
         Dialogue::Greet => GREETING.len(),
-        Dialogue::Mail | Dialogue::Relay | Dialogue::Http => 0,
+        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http => 0,
     }
 }
 
@@ -85,126 +91,23 @@ fn thought(request: &[u8]) -> Vec<u8> {
     request.iter().rev().map(|byte| byte ^ 0x20).collect()
 }
 
-/// A service whose sessions are [`Watched`].
-pub(crate) struct Watching<S> {
-    pub(crate) service: S,
-    pub(crate) checks: Checks,
-}
-
-impl<S: Service> Service for Watching<S> {
-    fn open(&self, info: &ConnInfo<'_>) -> Box<dyn Session> {
-        let inner = self.service.open(info);
-        Box::new(Watched { inner, checks: Rc::clone(&self.checks), token: info.token })
-    }
-}
-
-/// A session around a session: it changes nothing and tells the checks everything.
-pub(crate) struct Watched {
-    inner: Box<dyn Session>,
-    checks: Checks,
-    token: Token,
-}
-
-impl Watched {
-    /// A watched session for a connection that is adopted, whose token is not known before it opens.
-    pub(crate) fn adopted(inner: Box<dyn Session>, checks: &Checks) -> Box<dyn Session> {
-        Box::new(Watched { inner, checks: Rc::clone(checks), token: Token::new(0, 0) })
-    }
-
-    fn call(
-        &mut self,
-        cx: &mut Cx<'_>,
-        f: impl FnOnce(&mut dyn Session, &mut Cx<'_>) -> Flow,
-    ) -> Flow {
-        self.token = cx.token();
-        let before = cx.unsent();
-        let flow = f(&mut *self.inner, cx);
-        let produced = cx.unsent() - before;
-        let mut check = self.checks.borrow_mut();
-        check.called(self.token, produced, self.inner.deadline());
-        let seen = check.seen(self.token);
-        seen.paused = matches!(flow, Flow::Pause);
-        match flow {
-            Flow::Close(mode, reason) => {
-                seen.closing.get_or_insert(mode);
-                check.note(|| format!("  session wants its end: {mode:?}, {reason}"));
-                flow
-            }
-            Flow::Upgrade(inner) => {
-                let (checks, token) = (Rc::clone(&self.checks), self.token);
-                Flow::Upgrade(Box::new(Watched { inner, checks, token }))
-            }
-            other => other,
-        }
-    }
-}
-
-impl Session for Watched {
-    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.call(cx, |inner, cx| inner.on_open(cx))
-    }
-
-    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
-        self.call(cx, |inner, cx| inner.on_data(input, cx))
-    }
-
-    fn on_eof(&mut self, clean: bool, cx: &mut Cx<'_>) -> Flow {
-        self.call(cx, |inner, cx| inner.on_eof(clean, cx))
-    }
-
-    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.checks.borrow_mut().excuse_drive(cx.token());
-        self.call(cx, |inner, cx| inner.on_drain(cx))
-    }
-
-    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.checks.borrow_mut().timed_out(cx.token());
-        self.call(cx, |inner, cx| inner.on_timeout(cx))
-    }
-
-    fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
-        let token = cx.token();
-        self.checks.borrow_mut().excuse_drive(token);
-        if let Message::Bytes(bytes) = &message {
-            self.checks.borrow_mut().seen(token).heard_mail.extend_from_slice(bytes);
-        }
-        self.call(cx, |inner, cx| inner.on_message(message, cx))
-    }
-
-    fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.checks.borrow_mut().excuse_drive(cx.token());
-        self.call(cx, |inner, cx| inner.on_shutdown(cx))
-    }
-
-    fn on_close(&mut self, why: CloseReason) {
-        self.checks.borrow_mut().ended(self.token, why);
-        self.inner.on_close(why);
-    }
-
-    fn deadline(&self) -> Moment {
-        self.inner.deadline()
-    }
-}
-
 /// A session of `dialogue`.
 pub(crate) fn open(
     dialogue: Dialogue,
     checks: &Checks,
     pairs: &Pairs,
+    hall: &Hall,
     token: Token,
 ) -> Box<dyn Session> {
     match dialogue {
         Dialogue::Echo | Dialogue::Http => Box::new(Raw::new(Echo)),
+        Dialogue::Mirror => Box::new(Mirror::new()),
         Dialogue::Greet => Box::new(Raw::new(Greet)),
         Dialogue::Mail => Box::new(Raw::new(Listen)),
         Dialogue::Refuse => Box::new(Raw::new(Refuse)),
-        Dialogue::Produce => Box::new(Produce {
-            checks: Rc::clone(checks),
-            wanted: None,
-            done: 0,
-            deadline: Moment::NEVER,
-        }),
+        Dialogue::Produce => Box::new(Produce { wanted: None, done: 0, deadline: Moment::NEVER }),
         Dialogue::Think => Box::new(Think { deadline: Moment::NEVER, ended: false, busy: false }),
+        Dialogue::Hall => Box::new(Raw::new(Member::new(hall, checks, token))),
         Dialogue::Relay => {
             let partner = pairs.borrow_mut().join(token);
             let relay = Relay { checks: Rc::clone(checks), pairs: Rc::clone(pairs), partner };
@@ -254,7 +157,6 @@ impl Handler for Refuse {
 
 /// Produces as much as was asked for, never beyond the high watermark, and then closes.
 struct Produce {
-    checks: Checks,
     wanted: Option<usize>,
     done: usize,
     deadline: Moment,
@@ -270,7 +172,6 @@ impl Produce {
         if more {
             cx.want_drain();
         }
-        self.checks.borrow_mut().seen(cx.token()).wants_drain = more;
         if more { Flow::Continue } else { Flow::Close(CloseMode::Linger, CloseReason::Finished) }
     }
 }
@@ -415,11 +316,9 @@ impl Handler for Relay {
             self.partner.or_else(|| self.pairs.borrow().partners.get(&cx.token()).copied());
         self.partner = partner;
         if let Some(to) = partner {
-            let mut check = self.checks.borrow_mut();
-            check.seen(to).posted.extend_from_slice(bytes);
-            check.asked(to);
-            drop(check);
-            cx.send(to, Message::Bytes(Bytes::copy_from_slice(bytes)));
+            let bytes = Bytes::copy_from_slice(bytes);
+            self.checks.borrow_mut().post(to, bytes.clone(), Sender::Session);
+            cx.send(to, Message::Bytes(bytes));
         }
         Flow::Continue
     }

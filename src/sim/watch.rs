@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::World;
-use super::check::Seen;
 use super::conn::Conn;
+use super::seen::Seen;
 use crate::limits::Limits;
 use crate::reactor::world::Ready;
 use crate::session::CloseMode;
@@ -100,7 +100,9 @@ fn unserved(conn: &mut Conn, seen: &Seen, limits: &Limits, sleeps: bool) -> Vec<
     let listens = open && !seen.paused || seen.closing == Some(CloseMode::Linger);
     let mut found = Vec::new();
     let readable = level.has(Ready::READABLE) && announced(Ready::READABLE);
-    if readable && listens && !seen.ended && !seen.wants_drain && unsent <= limits.low_water {
+    // A session that waits for room and has left input gets no more of it.
+    let is_full = seen.wants_drain && seen.holds;
+    if readable && listens && !seen.ended && !is_full && unsent <= limits.low_water {
         let turns = local.unserved + 1;
         if sleeps {
             found.push("sleeps while it has something to read".into());
@@ -125,7 +127,7 @@ fn unserved(conn: &mut Conn, seen: &Seen, limits: &Limits, sleeps: bool) -> Vec<
     if open && seen.wants_drain && unsent <= limits.low_water {
         found.push(format!("sleeps though its session may produce: {unsent} unsent"));
     }
-    if open && seen.posted.len() > seen.heard_mail.len() {
+    if open && seen.posted.iter().any(|posted| !posted.is_empty()) {
         found.push("sleeps on a message".into());
     }
     found

@@ -22,6 +22,15 @@ pub fn in_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Writes `time` as RFC 3339 does, in UTC and to the millisecond: what JSON calls a `date-time`.
+pub fn rfc3339(time: SystemTime) -> String {
+    let time = time::OffsetDateTime::from(time);
+    let millis = time.nanosecond() / 1_000_000;
+    let time = time.replace_nanosecond(millis * 1_000_000).unwrap_or(time);
+    // Years beyond four digits cannot be written.
+    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +47,7 @@ mod tests {
         }
         assert_eq!(format(time), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(in_seconds(time + Duration::from_millis(999)), 784_111_777);
+        assert_eq!(rfc3339(time + Duration::from_micros(1_234)), "1994-11-06T08:49:37.001Z");
     }
 
     #[test]

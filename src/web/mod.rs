@@ -1,12 +1,25 @@
-//! HTTP as applications use it: files, conditions, ranges, negotiation and compression.
+//! HTTP as applications use it: routes, files, conditions, ranges, negotiation and compression.
 //!
 //! Called by the services of `app` and by whoever embeds the library; on top of
 //! [`session::http`](crate::session::http), which it never reaches around.
 
+pub mod body;
 pub mod coding;
 pub mod condition;
+pub mod cookie;
+pub mod cors;
 pub mod date;
 pub mod etag;
 pub mod files;
+pub mod form;
+pub mod json;
+pub mod log;
+pub mod metrics;
+pub mod multipart;
 pub mod negotiate;
+pub mod problem;
 pub mod range;
+pub mod router;
+pub mod sse;
+#[cfg(test)]
+pub(crate) mod testing;

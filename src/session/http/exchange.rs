@@ -6,12 +6,14 @@ use crate::buf::FileSpan;
 use crate::error::CloseReason;
 use crate::proto::h1::encode::{self, BodyLength, Connection};
 use crate::proto::h1::{Trailers, Version};
+use crate::session::http::extra::Extra;
 use crate::session::http::reply::{
     Observer, Outcome, Response, Terms, body_length, class, whole, whole_shared,
 };
 use crate::session::http::{Answered, Reply, ReplyTo};
 use crate::session::{Cx, Env, Message};
 use crate::time::Moment;
+use crate::token::Token;
 
 /// One request and its reply, in pieces.
 ///
@@ -61,8 +63,8 @@ pub trait Exchange {
     }
 
     /// The connection ended before the exchange did.
-    fn on_abort(self: Box<Self>, why: CloseReason) {
-        let _ = why;
+    fn on_abort(self: Box<Self>, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// When to call [`on_timeout`](Exchange::on_timeout).
@@ -98,6 +100,9 @@ pub(crate) struct Active {
     pub(crate) wrote: bool,
     /// Since when the exchange takes no more of the request's body.
     pub(crate) held: Option<Moment>,
+    /// Fields that the head gets, whatever the exchange says.
+    extra: Extra,
+    began: Moment,
     outcome: Outcome,
     observer: Option<Observer>,
     progress: Progress,
@@ -110,8 +115,12 @@ impl Active {
         terms: Terms,
         exchange: Option<Box<dyn Exchange>>,
         observer: Option<Observer>,
+        extra: Extra,
+        now: Moment,
     ) -> Self {
         Active {
+            extra,
+            began: now,
             held: None,
             outcome: Outcome::default(),
             observer,
@@ -174,6 +183,7 @@ pub struct Writer<'a, 'c> {
 
 impl<'a, 'c> Writer<'a, 'c> {
     pub(crate) fn new(cx: &'a mut Cx<'c>, active: &'a mut Active, seq: u32) -> Self {
+        active.outcome.took = cx.now().since(active.began);
         Writer { cx, active, seq }
     }
 
@@ -183,7 +193,7 @@ impl<'a, 'c> Writer<'a, 'c> {
             return self.send_shared(status, headers, Bytes::copy_from_slice(body));
         }
         if self.sends_now(status, body.len()) {
-            whole(self.cx, &self.active.terms, status, headers, body);
+            whole(self.cx, &self.active.terms, &self.active.extra, status, headers, body);
         }
     }
 
@@ -196,7 +206,7 @@ impl<'a, 'c> Writer<'a, 'c> {
             return self.want_drain();
         }
         if self.sends_now(status, body.len()) {
-            whole_shared(self.cx, &self.active.terms, status, headers, body);
+            whole_shared(self.cx, &self.active.terms, &self.active.extra, status, headers, body);
         }
     }
 
@@ -214,8 +224,8 @@ impl<'a, 'c> Writer<'a, 'c> {
             return false;
         }
         self.hold_to_the_request();
-        let bytes = if self.active.terms.head_only { 0 } else { length as u64 };
-        self.active.outcome = Outcome { status, bytes, complete: true };
+        self.active.outcome.status = status;
+        self.active.outcome.bytes = if self.active.terms.head_only { 0 } else { length as u64 };
         self.active.progress = Progress::Finished;
         true
     }
@@ -250,6 +260,7 @@ impl<'a, 'c> Writer<'a, 'c> {
         let date = env.date.as_bytes();
         match encode::head(out, terms.version, status, date, headers, framing, connection) {
             Ok(()) => {
+                self.active.extra.end_head(out);
                 self.active.wrote = true;
                 self.active.outcome.status = status;
                 self.active.progress = progress_of(framing, terms.head_only);
@@ -368,6 +379,16 @@ impl<'a, 'c> Writer<'a, 'c> {
     /// How many bytes may be written now before the peer's slowness counts.
     pub fn room(&self) -> usize {
         self.cx.room()
+    }
+
+    /// Bytes of this connection that the peer has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.cx.unsent()
+    }
+
+    /// The connection's name on this loop.
+    pub fn token(&self) -> Token {
+        self.cx.token()
     }
 
     /// Asks for [`Exchange::on_drain`] when there is room again.

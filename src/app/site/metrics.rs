@@ -1,17 +1,12 @@
 //! The loop's counters in the Prometheus text format.
 
-use std::fmt::{Display, Write};
-
 use crate::error::CloseReason;
 use crate::session::Env;
 use crate::time::Moment;
+use crate::web::metrics::Page;
 
-/// The media type of [`render`]'s text.
-pub(super) const CONTENT_TYPE: &[u8] = b"text/plain; version=0.0.4; charset=utf-8";
-
-/// All metrics of the loop that `env` belongs to.
-pub(super) fn render(env: &Env) -> String {
-    let mut page = Page(String::with_capacity(8 * 1024));
+/// Appends all measures of the loop that `env` belongs to.
+pub(super) fn render(env: &Env, page: &mut Page) {
     let c = &env.counters;
     let uptime = env.now.since(Moment::START).as_secs_f64();
     page.single("uptime_seconds", "gauge", "Time since the loop began.", uptime);
@@ -33,6 +28,7 @@ pub(super) fn render(env: &Env) -> String {
         ("timers_fired_total", "Deadlines reached.", c.timers_fired),
         ("stalls_total", "Times reading stopped for a peer that did not read.", c.stalls),
         ("accept_pauses_total", "Times a listener stopped accepting.", c.accept_pauses),
+        ("shed_total", "Clients turned away for want of a descriptor.", c.shed),
         (
             "descriptor_exhaustions_total",
             "Pauses for want of descriptors.",
@@ -48,33 +44,14 @@ pub(super) fn render(env: &Env) -> String {
     }
     page.head("closed_total", "counter", "Connections closed, by reason.");
     for (reason, count) in CloseReason::WORDS.iter().zip(c.closed) {
-        page.labelled("closed_total", "reason", reason, count);
+        page.labelled("closed_total", &[("reason", reason)], count);
     }
     page.head("responses_total", "counter", "HTTP replies, by class of status.");
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&c.responses[1..]) {
-        page.labelled("responses_total", "class", class, *count);
+        page.labelled("responses_total", &[("class", class)], *count);
     }
     page.head("build_info", "gauge", "Always 1; the version is in the label.");
-    page.labelled("build_info", "version", env!("CARGO_PKG_VERSION"), 1);
-    page.0
-}
-
-struct Page(String);
-
-// Writing to a string cannot fail.
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP readyloop_{name} {help}\n# TYPE readyloop_{name} {kind}");
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.head(name, kind, help);
-        let _ = writeln!(self.0, "readyloop_{name} {value}");
-    }
-
-    fn labelled(&mut self, name: &str, label: &str, of: &str, value: u64) {
-        let _ = writeln!(self.0, "readyloop_{name}{{{label}=\"{of}\"}} {value}");
-    }
+    page.labelled("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
 }
 
 #[cfg(test)]
@@ -89,7 +66,9 @@ mod tests {
         env.counters.closed[CloseReason::Reset.kind()] = 7;
         env.counters.responses[2] = 9;
         env.live = 3;
-        let text = render(&env);
+        let mut page = Page::new();
+        render(&env, &mut page);
+        let text = page.text();
         let (mut heads, mut samples) = (HashSet::new(), HashMap::new());
         for line in text.lines() {
             if let Some(head) = line.strip_prefix("# ") {

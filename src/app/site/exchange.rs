@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::app::web::{Burn, TEXT};
+use crate::app::site::{Burn, TEXT};
 use crate::session::http::{Exchange, Response, Writer};
 use crate::session::{Message, OffloadFailed};
 use crate::time::Moment;

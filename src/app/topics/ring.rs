@@ -1,0 +1,110 @@
+//! The last messages of a topic: [`Ring`].
+
+use std::collections::VecDeque;
+
+use crate::Bytes;
+
+/// A message as it is kept: serialised once for each kind of receiver.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its number. All topics of a hub share one sequence.
+    pub id: u64,
+    /// The message as JSON.
+    pub json: Bytes,
+    /// The same as a Server-Sent Event.
+    pub event: Bytes,
+}
+
+/// How many numbers of messages that are gone are remembered, to say exactly how many were missed.
+const GONE: usize = 4096;
+
+/// The last messages of one topic, bounded in number and in bytes.
+#[derive(Debug)]
+pub(super) struct Ring {
+    kept: VecDeque<Stored>,
+    bytes: usize,
+    /// The numbers of those that left, the oldest first.
+    gone: VecDeque<u64>,
+    most: usize,
+    most_bytes: usize,
+}
+
+impl Ring {
+    pub(super) fn new(most: usize, most_bytes: usize) -> Self {
+        Ring { kept: VecDeque::new(), bytes: 0, gone: VecDeque::new(), most, most_bytes }
+    }
+
+    /// Adds a message; the oldest ones make room for it. Of itself it is always kept.
+    pub(super) fn push(&mut self, message: Stored) {
+        self.bytes += message.json.len();
+        self.kept.push_back(message);
+        while self.kept.len() > 1 && (self.kept.len() > self.most || self.bytes > self.most_bytes) {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.bytes -= oldest.json.len();
+            if self.gone.len() == GONE {
+                self.gone.pop_front();
+            }
+            self.gone.push_back(oldest.id);
+        }
+    }
+
+    /// The first message after number `last`.
+    pub(super) fn after(&self, last: u64) -> Option<&Stored> {
+        // Nearly everybody has all but the newest.
+        match self.kept.back() {
+            Some(newest) if newest.id <= last => return None,
+            _ => {}
+        }
+        self.kept.get(self.kept.partition_point(|message| message.id <= last))
+    }
+
+    /// How many messages that are gone have numbers after `last` and before `next`.
+    pub(super) fn missed(&self, last: u64, next: u64) -> u64 {
+        if self.gone.back().is_none_or(|newest| *newest <= last) {
+            return 0;
+        }
+        let until = self.gone.partition_point(|id| *id < next);
+        let from = self.gone.partition_point(|id| *id <= last);
+        until.saturating_sub(from) as u64
+    }
+
+    /// Messages that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The number of the newest message, 0 if there is none.
+    pub(super) fn newest(&self) -> u64 {
+        self.kept.back().map_or(0, |message| message.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: u64, length: usize) -> Stored {
+        let json = Bytes::from(vec![b'x'; length]);
+        Stored { id, json, event: Bytes::new() }
+    }
+
+    #[test]
+    fn it_is_bounded_and_knows_what_it_lost() {
+        let mut ring = Ring::new(3, 100);
+        for id in [10, 20, 30, 40, 50] {
+            ring.push(message(id, 10));
+        }
+        assert_eq!(ring.after(0).map(|message| message.id), Some(30));
+        assert_eq!(ring.after(30).map(|message| message.id), Some(40));
+        assert_eq!(ring.after(45).map(|message| message.id), Some(50));
+        assert!(ring.after(50).is_none());
+        assert_eq!(ring.missed(0, 30), 2);
+        assert_eq!(ring.missed(10, 30), 1);
+        assert_eq!(ring.missed(20, 30), 0);
+        assert_eq!(ring.missed(0, 15), 1, "what comes after the next is counted with what follows");
+        ring.push(message(60, 95));
+        assert_eq!((ring.len(), ring.newest()), (1, 60), "bytes count too");
+        ring.push(message(70, 1000));
+        assert_eq!((ring.len(), ring.newest()), (1, 70), "one is always kept");
+    }
+}

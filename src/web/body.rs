@@ -1,0 +1,82 @@
+//! Bodies read whole, up to a limit.
+//!
+//! Called by the readers of JSON and of forms, and by handlers that want bytes. What is longer than
+//! the limit is refused before it is kept: by its length if that is told, else as it comes.
+
+use crate::proto::h1::{Framing, Head};
+use crate::session::http::{Answered, Exchange, Reply, Writer};
+use crate::web::problem::Problem;
+
+/// Reads the request's body, at most `limit` bytes, and calls `then` with it. A longer one is
+/// answered with 413, one that is compressed with 415.
+pub fn read(
+    head: &Head<'_>,
+    reply: Reply<'_, '_>,
+    limit: usize,
+    then: impl FnOnce(Vec<u8>, &mut Writer<'_, '_>) + 'static,
+) -> Answered {
+    if let Err(problem) = admits(head, limit as u64) {
+        return problem.answer(reply);
+    }
+    let length = match head.framing {
+        Framing::Length(length) => usize::try_from(length).unwrap_or(limit),
+        _ => 0,
+    };
+    // What is announced may never come: only a little is set aside for it.
+    let body = Vec::with_capacity(length.min(limit).min(16 * 1024));
+    reply.exchange(Whole { body, limit, then: Some(then) })
+}
+
+/// Says whether a body with this head may be read, as far as the head tells.
+///
+/// # Errors
+///
+/// The answer: 413 or 415.
+pub fn admits(head: &Head<'_>, limit: u64) -> Result<(), Problem> {
+    if let Framing::Length(length) = head.framing
+        && length > limit
+    {
+        return Err(too_long(limit));
+    }
+    match head.header("content-encoding") {
+        Some(coding) if !coding.eq_ignore_ascii_case(b"identity") => {
+            let detail = "the body may not be compressed";
+            let problem = Problem::new(415, "Unsupported Media Type").detail(detail);
+            Err(problem.field("Accept-Encoding", "identity"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The answer to a body of more than `limit` bytes.
+pub fn too_long(limit: u64) -> Problem {
+    Problem::new(413, "Content Too Large")
+        .detail(format!("at most {limit} bytes are taken"))
+        .with("limit", limit)
+}
+
+struct Whole<F> {
+    body: Vec<u8>,
+    limit: usize,
+    then: Option<F>,
+}
+
+impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Whole<F> {
+    fn on_body(&mut self, data: &[u8], writer: &mut Writer<'_, '_>) {
+        if self.then.is_none() {
+            return;
+        }
+        if data.len() > self.limit.saturating_sub(self.body.len()) {
+            self.then = None;
+            self.body = Vec::new();
+            return too_long(self.limit as u64).send(writer);
+        }
+        self.body.extend_from_slice(data);
+    }
+
+    fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
+        if let Some(then) = self.then.take() {
+            then(std::mem::take(&mut self.body), writer);
+        }
+    }
+}
