@@ -36,7 +36,7 @@ pub(crate) fn close<W: World>(
         Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
         None => log::debug!("closed {token}: {reason}"),
     }
-    entry.connection.closed(reason);
+    entry.connection.closed(reason, &mut core.env);
     if entry.backlog.is_empty() {
         core.world.close(entry.socket);
     } else {

@@ -9,6 +9,7 @@
 //! pipelined requests wait in the kernel and push back on the peer.
 
 mod exchange;
+mod extra;
 mod origin;
 mod prepared;
 mod reply;
@@ -24,6 +25,7 @@ use crate::time::Moment;
 
 use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
+use extra::Extra;
 pub use origin::{Origin, TlsSummary};
 pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
@@ -205,9 +207,9 @@ impl<H: Handler> Session for HttpSession<H> {
         self.resting()
     }
 
-    fn on_close(&mut self, why: CloseReason) {
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
         if let Some(exchange) = self.active.take().and_then(|mut active| active.exchange.take()) {
-            exchange.on_abort(why);
+            exchange.on_abort(why, env);
         }
     }
 
@@ -258,7 +260,7 @@ impl<H: Handler> HttpSession<H> {
         self.phase = Phase::Idle;
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq, &self.origin);
-        let Answered { next, terms, observer, .. } = self.handler.on_request(head, reply);
+        let Answered { next, terms, observer, extra, .. } = self.handler.on_request(head, reply);
         match next {
             Next::Sent if terms.keep_alive => {
                 self.machine.next();
@@ -266,9 +268,9 @@ impl<H: Handler> HttpSession<H> {
             }
             Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
-            Next::Later => self.promise(terms, observer, cx),
+            Next::Later => self.promise(terms, observer, extra, cx),
             Next::Exchange(exchange) => {
-                let mut active = Active::new(terms, Some(exchange), observer, cx.now());
+                let mut active = Active::new(terms, Some(exchange), observer, extra, cx.now());
                 active.request_ended = head.framing == Framing::None;
                 self.begin(active, head.expect_continue, cx)
             }
@@ -281,10 +283,11 @@ impl<H: Handler> HttpSession<H> {
         &mut self,
         mut terms: Terms,
         observer: Option<Observer>,
+        extra: Extra,
         cx: &mut Cx<'_>,
     ) -> Option<Flow> {
         terms.keep_alive &= terms.skippable;
-        let mut active = Active::new(terms, None, observer, cx.now());
+        let mut active = Active::new(terms, None, observer, extra, cx.now());
         active.request_ended = !terms.skippable;
         let flow = active.request_ended.then_some(Flow::Pause);
         self.begin(active, false, cx).or(flow)
