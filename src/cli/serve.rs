@@ -20,6 +20,7 @@ use crate::Reactor;
 use crate::app::site::pages::Row;
 use crate::app::site::{Parts, Site};
 use crate::app::topics::{self, Hub};
+use crate::app::ws_echo;
 use crate::reactor::world::{Address, Listen};
 use crate::web::log::Log;
 use crate::web::metrics::Registry;
@@ -169,7 +170,7 @@ impl Serve {
     fn routes(&self, registry: &Registry) -> Result<Router, Failure> {
         let hub = Hub::new(topics::Options::default());
         topics::measure(&hub, registry);
-        let router = Router::new().nest("", topics::routes(&hub));
+        let router = Router::new().nest("", topics::routes(&hub)).nest("", ws_echo::routes());
         Ok(match self.folder.open()? {
             Some(files) => {
                 router.fallback(move |request, reply| files.answer(request.head(), reply))
