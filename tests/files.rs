@@ -607,12 +607,16 @@ impl Herd {
         for op in std::mem::take(&mut self.env.ops) {
             match op {
                 Op::Offload(to, _, job) => self.jobs.push_back((to, job)),
-                Op::Send(to, message) => {
-                    self.call(to.index(), |connection, io| connection.message(message, io));
-                }
+                Op::Send(to, message) => self.tell(to, message),
                 _ => {}
             }
         }
+    }
+
+    fn tell(&mut self, to: Token, message: Message) {
+        let call: Box<dyn FnOnce(&mut Connection, &mut Io<'_>)> =
+            Box::new(|connection, io| connection.message(message, io));
+        self.call(to.index(), call);
     }
 
     /// All ask; answers how many jobs that makes.
@@ -626,8 +630,7 @@ impl Herd {
 
     fn work(&mut self) {
         while let Some((to, job)) = self.jobs.pop_front() {
-            let message = job();
-            self.call(to.index(), |connection, io| connection.message(message, io));
+            self.tell(to, job());
         }
     }
 

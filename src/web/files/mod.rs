@@ -39,9 +39,9 @@ mod resident;
 mod root;
 mod sending;
 mod stamp;
-mod waiting;
 #[cfg(test)]
 mod testing;
+mod waiting;
 
 use std::cell::RefCell;
 use std::io;
@@ -129,7 +129,13 @@ impl Files {
             descriptors: options.descriptors,
         }));
         let cache_control = options.max_age.map(|age| format!("max-age={}", age.as_secs()));
-        Ok(Rc::new(Files { root, options: Arc::new(options), cache, waiting: RefCell::default(), cache_control }))
+        Ok(Rc::new(Files {
+            root,
+            options: Arc::new(options),
+            cache,
+            waiting: RefCell::default(),
+            cache_control,
+        }))
     }
 
     /// Answers a request with the file that its path names.
