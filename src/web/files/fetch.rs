@@ -58,7 +58,7 @@ enum Done {
     Made {
         of: String,
         coding: Coding,
-        variant: Option<Variant>,
+        variant: Option<Box<Variant>>,
     },
 }
 
@@ -198,6 +198,7 @@ impl Fetch {
         self.making = Some(coding);
         writer.offload(move || {
             let variant = Variant::compressed(&body, &of, coding, &options);
+            let variant = variant.map(Box::new);
             Message::any(Done::Made { of, coding, variant })
         });
     }
@@ -221,7 +222,7 @@ impl Fetch {
                 self.files.cache.borrow_mut().update(&self.request.path, |entry| {
                     let is_of_it = entry.identity.etag == of;
                     if let Some(variant) = variant.filter(|_| is_of_it) {
-                        entry.others.push(variant);
+                        entry.others.push(*variant);
                     }
                     if entry.others.iter().any(|other| other.coding == coding) || !is_of_it {
                         entry.not_now.retain(|other| *other != coding);
@@ -242,7 +243,7 @@ impl Fetch {
     fn found(&mut self, found: Found, writer: &mut Writer<'_, '_>) {
         self.tell(matches!(found, Found::Missing), writer);
         match found {
-            Found::File(entry) => match self.keep(*entry) {
+            Found::File(entry) => match self.keep(entry) {
                 Ok(()) => self.answer(writer),
                 Err(entry) => self.answer_with(entry, writer),
             },
@@ -266,7 +267,7 @@ impl Fetch {
     }
 
     /// Keeps an entry, or gives it back.
-    fn keep(&self, entry: Entry) -> Result<(), Entry> {
+    fn keep(&self, entry: Box<Entry>) -> Result<(), Box<Entry>> {
         if entry.is_fleeting {
             return Err(entry);
         }
@@ -292,7 +293,7 @@ impl Fetch {
     }
 
     /// Answers with an entry that is not kept.
-    fn answer_with(&mut self, mut entry: Entry, writer: &mut Writer<'_, '_>) {
+    fn answer_with(&mut self, mut entry: Box<Entry>, writer: &mut Writer<'_, '_>) {
         entry.is_compressible = false;
         self.carry_out(&entry, writer);
     }
