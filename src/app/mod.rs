@@ -1,6 +1,7 @@
 //! The services that the `readyloop` command serves: small, complete sessions that show how one is
 //! written. They see sessions and machines only, never a socket, a clock or a thread.
 
+#[cfg(feature = "web")]
 pub mod chat;
 pub mod echo;
 pub mod escaped;

@@ -73,8 +73,9 @@ pub trait Handler: 'static {
         peer.close(code::AWAY, "");
     }
 
-    /// It is over; comes once, last; messages to others can be left in `env.ops`. `code` is what the peer closed with, or what it was told when
+    /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
     /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
+    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
     fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
         let _ = (code, reason, env);
     }
