@@ -100,6 +100,17 @@ fn a_held_body_waits_and_comes_on_in_order() {
 }
 
 #[test]
+fn a_body_held_at_its_very_end_ends_when_it_is_taken_again() {
+    let heard = Rc::default();
+    let mut bench = store(&heard);
+    bench.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none");
+    assert_eq!((&heard.borrow()[..], bench.said().as_str()), (&b"one"[..], ""));
+    bench.call(|connection, io| connection.message(Message::any(()), io));
+    assert!(bench.said().ends_with("stored"), "no byte will come to end it");
+    assert_eq!(bench.connection.life(), Life::Open);
+}
+
+#[test]
 fn a_body_held_for_too_long_is_the_servers_fault() {
     let mut bench = store(&Rc::default());
     bench.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\none");
@@ -196,7 +207,7 @@ fn whatever_becomes_of_an_answer_is_told_once() {
     assert_eq!(*told.borrow(), expected);
     bench.env.draining = false;
     bench.feed(b"GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
-    bench.connection.closed(CloseReason::Reset);
+    bench.connection.closed(CloseReason::Reset, &mut bench.env);
     expected.push(outcome(0, 0, false));
     assert_eq!(*told.borrow(), expected);
 }

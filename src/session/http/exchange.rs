@@ -63,8 +63,8 @@ pub trait Exchange {
     }
 
     /// The connection ended before the exchange did.
-    fn on_abort(self: Box<Self>, why: CloseReason) {
-        let _ = why;
+    fn on_abort(self: Box<Self>, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// When to call [`on_timeout`](Exchange::on_timeout).
