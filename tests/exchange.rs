@@ -224,7 +224,7 @@ fn an_answer_that_never_comes_has_the_status_that_the_peer_got() {
     bench.env.now = bench.connection.deadline();
     bench.call(|connection, io| connection.timeout(io));
     assert!(bench.said().starts_with("HTTP/1.1 503 "));
-    bench.connection.closed(CloseReason::Reset);
+    bench.connection.closed(CloseReason::Reset, &mut bench.env);
     let took = bench.env.limits.reply;
     assert_eq!(*told.borrow(), [Outcome { status: 503, bytes: 0, complete: false, took }]);
 }
