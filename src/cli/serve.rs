@@ -336,7 +336,8 @@ fn reload(secure: Option<&Secure>, requests: Option<Requests>) -> impl FnMut() +
         }
         match &config {
             Some(config) => tls::reload(config),
-            None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
+            None if requests.is_some() => {}
+            None => log::info!(target: "readyloop", "SIGHUP: there is nothing to read again"),
         }
     }
 }
