@@ -4,6 +4,8 @@
 pub mod echo;
 pub mod escaped;
 pub mod greeting;
+#[cfg(feature = "cli")]
+pub mod notes;
 pub mod responder;
 pub mod sink;
 #[cfg(feature = "web")]
