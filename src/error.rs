@@ -81,8 +81,6 @@ pub enum CloseReason {
     Io(io::ErrorKind),
     /// Unsent bytes passed `Limits::backlog_cap`.
     Overflow,
-    /// Turned away at the door: no descriptor was left.
-    Shed,
     /// The loop drains.
     Drained,
     /// The application, or a host's `Handle`, closed it.
@@ -93,7 +91,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// How many different words [`as_str`](Self::as_str) can give.
-    pub const KINDS: usize = 20;
+    pub const KINDS: usize = 19;
 
     /// Those words, by [`kind`](Self::kind).
     pub const WORDS: [&'static str; Self::KINDS] = [
@@ -113,7 +111,6 @@ impl CloseReason {
         "tls",
         "io",
         "overflow",
-        "shed",
         "drained",
         "aborted",
         "upgraded",
@@ -136,10 +133,9 @@ impl CloseReason {
             CloseReason::Tls => 13,
             CloseReason::Io(_) => 14,
             CloseReason::Overflow => 15,
-            CloseReason::Shed => 16,
-            CloseReason::Drained => 17,
-            CloseReason::Aborted => 18,
-            CloseReason::Upgraded => 19,
+            CloseReason::Drained => 16,
+            CloseReason::Aborted => 17,
+            CloseReason::Upgraded => 18,
         }
     }
 
@@ -189,7 +185,6 @@ mod tests {
             Tls,
             Io(io::ErrorKind::Other),
             Overflow,
-            Shed,
             Drained,
             Aborted,
             Upgraded,

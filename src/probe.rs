@@ -100,6 +100,11 @@ pub enum Fact {
         /// The listener.
         token: Token,
     },
+    /// A client was turned away at the door: no descriptor was left. It never was a connection.
+    Shed {
+        /// The listener.
+        token: Token,
+    },
     /// A datagram was received.
     Received {
         /// The socket.
@@ -159,6 +164,7 @@ pub struct Counters {
     pub stalls: u64,
     pub accept_pauses: u64,
     pub descriptor_exhaustions: u64,
+    pub shed: u64,
     pub datagrams_received: u64,
     pub datagrams_sent: u64,
     pub datagrams_dropped: u64,
@@ -199,6 +205,7 @@ impl Probe for Counters {
                 self.accept_pauses += 1;
                 self.descriptor_exhaustions += u64::from(descriptors);
             }
+            Fact::Shed { .. } => self.shed += 1,
             Fact::Received { bytes, .. } => {
                 self.datagrams_received += 1;
                 self.datagram_bytes_in += bytes as u64;

@@ -13,7 +13,9 @@ use readyloop::connection::{Connection, Io, Life};
 use readyloop::proto::h1::Trailers;
 use readyloop::reactor::world::Address;
 use readyloop::session::datagram::Peer;
-use readyloop::session::http::{Answered, Exchange, Http, Outcome, Reply, Response, Writer};
+use readyloop::session::http::{
+    Answered, Exchange, Http, Outcome, Prepared, Reply, Response, Writer,
+};
 use readyloop::session::{Env, Message};
 use readyloop::{Bytes, CloseReason, Head, Limits, Reactor, Token};
 
@@ -94,6 +96,17 @@ fn a_held_body_waits_and_comes_on_in_order() {
     bench.call(|connection, io| connection.message(Message::any(()), io));
     assert_eq!(*heard.borrow(), b"onetwoSum6");
     assert!(bench.said().ends_with("stored"));
+    assert_eq!(bench.connection.life(), Life::Open);
+}
+
+#[test]
+fn a_body_held_at_its_very_end_ends_when_it_is_taken_again() {
+    let heard = Rc::default();
+    let mut bench = store(&heard);
+    bench.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none");
+    assert_eq!((&heard.borrow()[..], bench.said().as_str()), (&b"one"[..], ""));
+    bench.call(|connection, io| connection.message(Message::any(()), io));
+    assert!(bench.said().ends_with("stored"), "no byte will come to end it");
     assert_eq!(bench.connection.life(), Life::Open);
 }
 
@@ -194,9 +207,42 @@ fn whatever_becomes_of_an_answer_is_told_once() {
     assert_eq!(*told.borrow(), expected);
     bench.env.draining = false;
     bench.feed(b"GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
-    bench.connection.closed(CloseReason::Reset);
+    bench.connection.closed(CloseReason::Reset, &mut bench.env);
     expected.push(outcome(0, 0, false));
     assert_eq!(*told.borrow(), expected);
+}
+
+#[test]
+fn fields_from_outside_reach_every_kind_of_answer() {
+    let prepared = Prepared::new(200, &[("A", b"1")], b"body").expect("good fields");
+    let long = Bytes::from(vec![b'x'; Prepared::INCLUDED + 1]);
+    let shared = Prepared::shared(200, &[], long).expect("good fields");
+    let answer = Rc::new(move |head: &Head<'_>, reply: Reply<'_, '_>| {
+        let reply = reply.with("Set-Cookie", "a=b").with("Vary", "Origin").with("Bad", "a\r\nb");
+        match head.path() {
+            "/send" => reply.text(200, "text"),
+            "/empty" => reply.send(304, &[], b""),
+            "/prepared" => reply.prepared(&prepared),
+            "/shared" => reply.prepared(&shared),
+            "/respond" => reply.respond(Response::text(200, "response")),
+            "/long" => reply.send(200, &[], &vec![b'x'; 300_000]),
+            _ => reply.exchange(Endless),
+        }
+    });
+    for path in ["send", "empty", "prepared", "shared", "respond", "long", "stream"] {
+        for method in ["GET", "HEAD"] {
+            let answer = Rc::clone(&answer);
+            let mut bench = Bench::new(move |head, reply| answer(head, reply));
+            bench.feed(format!("{method} /{path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+            let said = bench.said();
+            let (head, body) = said.split_once("\r\n\r\n").expect("a head");
+            let fields = "\r\nSet-Cookie: a=b\r\nVary: Origin";
+            assert_eq!(head.matches(fields).count(), 1, "{path}: {head}");
+            assert_eq!(head.matches("Bad").count(), 0, "{path}: {head}");
+            assert!(method == "GET" || body.is_empty(), "{path}: {body}");
+            assert!(method == "HEAD" || path != "prepared" || body == "body", "{body}");
+        }
+    }
 }
 
 #[test]

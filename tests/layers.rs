@@ -56,7 +56,7 @@ fn layer(name: &str) -> &str {
 
 /// Unit tests beside their module may reach further than it.
 fn is_test(path: &Path) -> bool {
-    path.iter().any(|part| part == "tests" || part == "tests.rs")
+    path.iter().any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part == *name))
 }
 
 /// The code of a file: without comments, and without its unit tests, which may reach further.

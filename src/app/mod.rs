@@ -1,6 +1,8 @@
 //! The services that the `readyloop` command serves: small, complete sessions that show how one is
 //! written. They see sessions and machines only, never a socket, a clock or a thread.
 
+#[cfg(feature = "web")]
+pub mod chat;
 pub mod echo;
 pub mod escaped;
 pub mod greeting;
@@ -12,3 +14,5 @@ pub mod sink;
 pub mod site;
 #[cfg(feature = "web")]
 pub mod topics;
+#[cfg(feature = "web")]
+pub mod ws_echo;

@@ -51,7 +51,7 @@ impl Requests {
 
     /// Lines that were lost.
     pub(super) fn lost(&self) -> u64 {
-        self.0.lost()
+        self.0.lost_in_all()
     }
 
     /// Waits until everything is written, but not for ever.

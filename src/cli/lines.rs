@@ -103,7 +103,7 @@ impl Lines {
     }
 
     /// How many lines were lost since the start.
-    pub(super) fn lost(&self) -> u64 {
+    pub(super) fn lost_in_all(&self) -> u64 {
         self.0.lock().lost_in_all
     }
 
@@ -159,13 +159,13 @@ mod tests {
             lines.take(&line).expect("a thread starts");
         }
         lines.reopen();
-        assert!(lines.lost() >= 4, "at most eight wait, and eight may be in writing");
+        assert!(lines.lost_in_all() >= 4, "at most eight wait, and eight may be in writing");
         drop(go);
         lines.finish();
         let all: Vec<_> = hear.try_iter().collect();
         let written: usize = all.iter().map(|(bytes, _, _)| bytes / line.len()).sum();
         let lost: u64 = all.iter().map(|(_, lost, _)| lost).sum();
-        assert_eq!((written as u64 + lost, lost), (20, lines.lost()));
+        assert_eq!((written as u64 + lost, lost), (20, lines.lost_in_all()));
         assert!(all.iter().any(|(_, _, reopen)| *reopen));
     }
 }

@@ -357,10 +357,10 @@ impl Connection {
     }
 
     /// Tells the session that it is over, once. The last call.
-    pub fn closed(&mut self, reason: CloseReason) {
+    pub fn closed(&mut self, reason: CloseReason, env: &mut Env) {
         self.life = Life::Closed;
         if let Some(mut session) = self.session.take() {
-            session.on_close(reason);
+            session.on_close(reason, env);
         }
     }
 
@@ -481,7 +481,7 @@ impl Connection {
             Flow::Close(mode, reason) => self.close(mode, reason, env),
             Flow::Upgrade(next) => {
                 if let Some(mut last) = self.session.replace(next) {
-                    last.on_close(CloseReason::Upgraded);
+                    last.on_close(CloseReason::Upgraded, env);
                 }
                 self.life = Life::Open;
                 self.wants_drain = false;

@@ -1,3 +1,5 @@
 //! Protocol machines: bytes in, events out; answers in, bytes out. No sockets, no clock, no threads.
 
 pub mod h1;
+#[cfg(feature = "web")]
+pub mod ws;

@@ -12,7 +12,7 @@ use crate::error::CloseReason;
 use crate::reactor::Reactor;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
-use crate::reactor::{accept, stream};
+use crate::reactor::{accept, lifecycle};
 use crate::session::CloseMode;
 use crate::time::Moment;
 use crate::token::Token;
@@ -50,6 +50,12 @@ impl Drain {
         }
     }
 
+    fn hasten(&mut self, sooner: Moment) {
+        if let Drain::Accepting { deadline, .. } | Drain::Finishing { deadline } = self {
+            *deadline = sooner.min(*deadline);
+        }
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Drain::Over)
     }
@@ -58,13 +64,13 @@ impl Drain {
 impl<W: World> Reactor<W> {
     /// Ends the loop gracefully: accepts nobody new, lets what is in flight finish, tells idle
     /// connections, and cuts off what is still open after `deadline`. [`run`](Self::run) returns
-    /// when all is over.
+    /// when all is over. A second call can only bring the deadline forward.
     pub fn drain(&mut self, deadline: Duration) {
-        if !matches!(self.drain, Drain::No) {
-            return;
-        }
         self.read_clock();
         let now = self.core.env.now;
+        if !matches!(self.drain, Drain::No) {
+            return self.drain.hasten(now + deadline);
+        }
         self.core.env.draining = true;
         let until = now + self.core.env.limits.drain_idle;
         self.drain = Drain::Accepting { until, deadline: now + deadline };
@@ -125,7 +131,7 @@ impl<W: World> Reactor<W> {
 
     fn cut_off(&mut self) {
         for token in self.table.tokens() {
-            stream::close(token, CloseReason::Drained, &mut self.table, &mut self.core);
+            lifecycle::close(token, CloseReason::Drained, &mut self.table, &mut self.core);
         }
     }
 }

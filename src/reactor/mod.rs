@@ -11,6 +11,8 @@ mod drain;
 pub mod edge;
 mod external;
 mod handle;
+mod lifecycle;
+mod listener;
 mod offload;
 mod ops;
 mod rule;
@@ -40,13 +42,13 @@ use crate::time::Moment;
 use crate::token::Token;
 
 use self::core::Core;
-use accept::ListenerEntry;
 use drain::Drain;
 use edge::Edge;
 use external::ExternalEntry;
 pub use external::OnReady;
 use handle::{Command, Shared};
 pub use handle::{Handle, SendError};
+use listener::ListenerEntry;
 pub use rule::Rule;
 use rule::Rules;
 use stream::StreamEntry;
@@ -62,6 +64,8 @@ pub struct Reactor<W: World = Edge> {
     table: Table<W>,
     core: Core<W>,
     events: Vec<Readiness>,
+    /// Deadlines that have expired in this turn.
+    due: Vec<(Moment, Token)>,
     shared: Arc<Shared>,
     drain: Drain,
     stopped: bool,
@@ -117,6 +121,7 @@ impl<W: World> Reactor<W> {
             table: Table::new(),
             core,
             events: Vec::new(),
+            due: Vec::new(),
             shared,
             drain: Drain::default(),
             stopped: false,
@@ -195,7 +200,7 @@ impl<W: World> Reactor<W> {
         let connection = Connection::with_session(session, &mut self.core.io(token, 0));
         let entry = StreamEntry::new(socket, connection, token.generation());
         self.table.insert(token, Entry::Stream(entry));
-        stream::start(token, &mut self.table, &mut self.core);
+        lifecycle::start(token, &mut self.table, &mut self.core);
         token
     }
 
@@ -253,6 +258,8 @@ impl<W: World> Reactor<W> {
             || !self.core.handshaking.is_empty()
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
+            // Somebody was closed between two turns, and a listener waits for that.
+            || self.core.freed && self.core.paused > 0
             || self.shared.is_pending()
     }
 
@@ -339,7 +346,7 @@ impl<W: World> Reactor<W> {
                 if !entry.is_queued()
                     && let Some(reason) = stream::drive(entry, token, core)
                 {
-                    stream::close(token, reason, &mut self.table, core);
+                    lifecycle::close(token, reason, &mut self.table, core);
                 }
             }
             Entry::Listener(entry) => {
@@ -396,19 +403,22 @@ impl<W: World> Reactor<W> {
         if let Some(Entry::Stream(entry)) = self.table.get(token)
             && let Some(reason) = stream::drive(entry, token, &mut self.core)
         {
-            stream::close(token, reason, &mut self.table, &mut self.core);
+            lifecycle::close(token, reason, &mut self.table, &mut self.core);
         }
     }
 
-    /// Expired deadlines, as many as there were: one that is put off into the past must not hold
-    /// the loop.
+    /// Expired deadlines, each of them once: one that is put off into the past waits for the next
+    /// turn, or it would keep the others from their own.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.timers.len() {
-            let Some((moment, token)) = self.core.timers.pop(self.core.env.now) else { return };
+        let mut due = std::mem::take(&mut self.due);
+        while let Some(item) = self.core.timers.pop(self.core.env.now) {
+            due.push(item);
+        }
+        for (moment, token) in due.drain(..) {
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
-                        stream::close(token, reason, &mut self.table, &mut self.core);
+                        lifecycle::close(token, reason, &mut self.table, &mut self.core);
                     }
                 }
                 Some(Entry::Listener(entry)) if entry.armed == moment => {
@@ -417,6 +427,7 @@ impl<W: World> Reactor<W> {
                 _ => {}
             }
         }
+        self.due = due;
         let table = &mut self.table;
         self.core.timers.prune(table.len(), |moment, token| match table.get(token) {
             Some(Entry::Stream(entry)) => entry.armed == moment,
@@ -455,7 +466,7 @@ impl<W: World> Drop for Reactor<W> {
     fn drop(&mut self) {
         self.shared.leave();
         for token in self.table.tokens() {
-            stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+            lifecycle::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
             if self.table.get(token).is_some() {
                 self.close(token, CloseMode::Abort);
             }

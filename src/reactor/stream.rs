@@ -13,7 +13,6 @@ use crate::error::{CloseReason, Phase};
 use crate::probe::Fact;
 use crate::reactor::core::Core;
 use crate::reactor::rule::Rule;
-use crate::reactor::table::{Entry, Table};
 use crate::reactor::world::{Ready, Stream, World};
 use crate::reactor::write::{flush, write_back, write_through};
 use crate::time::Moment;
@@ -409,41 +408,4 @@ pub(crate) fn fire<W: World>(
         core.arm(&mut entry.armed, deadline, token);
     }
     None
-}
-
-/// The first drive of an entry that was just inserted: what its session said when it was opened is
-/// in `out`.
-pub(crate) fn start<W: World>(token: Token, table: &mut Table<W>, core: &mut Core<W>) {
-    let Some(Entry::Stream(entry)) = table.get(token) else { return };
-    let over = write_through(entry, token, core).or_else(|| drive(entry, token, core));
-    if let Some(reason) = over {
-        close(token, reason, table, core);
-    }
-}
-
-/// Ends an entry: its session hears why, its socket closes, its slot is free for another.
-pub(crate) fn close<W: World>(
-    token: Token,
-    reason: CloseReason,
-    table: &mut Table<W>,
-    core: &mut Core<W>,
-) {
-    if !matches!(table.get(token), Some(Entry::Stream(_))) {
-        return;
-    }
-    let Some(Entry::Stream(mut entry)) = table.remove(token) else { return };
-    match entry.connection.fault() {
-        Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
-        None => log::debug!("closed {token}: {reason}"),
-    }
-    entry.connection.closed(reason);
-    if entry.backlog.is_empty() {
-        core.world.close(entry.socket);
-    } else {
-        // Cut short: an orderly end would tell the peer that this was all.
-        core.world.abort(entry.socket);
-    }
-    core.env.live -= 1;
-    core.freed = true;
-    core.fact(Fact::Closed { token, reason });
 }

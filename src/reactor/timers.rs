@@ -57,7 +57,8 @@ impl Timers {
     }
 
     /// Items in the heap.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.0.len()
     }
 }

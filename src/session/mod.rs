@@ -21,6 +21,8 @@ use crate::token::Token;
 pub mod datagram;
 pub mod http;
 pub mod raw;
+#[cfg(feature = "web")]
+pub mod ws;
 
 /// One connection's protocol and application.
 ///
@@ -71,9 +73,10 @@ pub trait Session {
         Flow::Close(CloseMode::Linger, CloseReason::Drained)
     }
 
-    /// The connection has ended.
-    fn on_close(&mut self, why: CloseReason) {
-        let _ = why;
+    /// The connection has ended. There is nobody left to write to, but others may be sent
+    /// something: by a wish among `env.ops`.
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// When to call [`on_timeout`](Session::on_timeout) next; [`Moment::NEVER`] for not at all.
@@ -207,6 +210,12 @@ pub struct Env {
     pub(crate) memo: Memo,
     /// Plain output of the TLS connection at work; empty between calls.
     pub(crate) plain: Out,
+    /// What WebSockets put messages together in; away while one does.
+    #[cfg(feature = "web")]
+    pub(crate) scratch: Option<Box<crate::proto::ws::Scratch>>,
+    /// Compression of WebSockets that keep no context of their own.
+    #[cfg(feature = "web")]
+    pub(crate) contexts: crate::proto::ws::Pool,
 }
 
 impl Env {
@@ -222,6 +231,10 @@ impl Env {
             ops: Vec::new(),
             memo: Memo::new(),
             plain: Out::new(false),
+            #[cfg(feature = "web")]
+            scratch: None,
+            #[cfg(feature = "web")]
+            contexts: crate::proto::ws::Pool::default(),
         }
     }
 

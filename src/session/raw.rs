@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::error::{CloseReason, Phase};
-use crate::session::{CloseMode, Cx, Flow, Message, Session};
+use crate::session::{CloseMode, Cx, Env, Flow, Message, Session};
 use crate::time::Moment;
 
 /// What a [`Raw`] session does with its bytes.
@@ -31,8 +31,8 @@ pub trait Handler {
     }
 
     /// The connection has ended.
-    fn on_close(&mut self, why: CloseReason) {
-        let _ = why;
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// There is room again, after [`Cx::want_drain`].
@@ -98,8 +98,8 @@ impl<H: Handler> Session for Raw<H> {
         }
     }
 
-    fn on_close(&mut self, why: CloseReason) {
-        self.handler.on_close(why);
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
+        self.handler.on_close(why, env);
     }
 
     fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {

@@ -4,12 +4,13 @@
 //! What goes wrong is collected as values, so that a test can assert that there is none and a tool
 //! can show where it happened.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::seen::{Seen, Sender};
 use crate::error::{CloseReason, Phase};
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact, Probe};
@@ -43,74 +44,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Who sends messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sender {
-    /// A session of the loop.
-    Session,
-    /// A host, by a handle.
-    Host,
-}
-
-/// What is known of one token.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// The simulated connection behind it.
-    pub(crate) conn: Option<usize>,
-    pub(crate) closed: Option<CloseReason>,
-    /// What its session heard as its end.
-    pub(crate) heard: Option<CloseReason>,
-    /// Bytes its sessions produced and the loop wrote.
-    pub(crate) produced: usize,
-    pub(crate) wrote: usize,
-    pub(crate) read: usize,
-    pub(crate) ended: bool,
-    pub(crate) paused: bool,
-    pub(crate) closing: Option<CloseMode>,
-    /// The session asked to be told when there is room.
-    pub(crate) wants_drain: bool,
-    /// It left input for later.
-    pub(crate) holds: bool,
-    pub(crate) deadline: Option<Moment>,
-    /// The turn in which `deadline` was last set.
-    deadline_turn: u64,
-    /// Calls that wrote, with their times: the peer's progress.
-    progress: Vec<(Moment, usize)>,
-    /// Since when bytes have been waiting without a gap.
-    pub(crate) unsent_since: Option<Moment>,
-    last_read: Option<Moment>,
-    reads_in_drive: u32,
-    /// The turn in which its budget ran out last.
-    spent_turn: u64,
-    /// The turn in which a message or a timer last reached its session.
-    asked_turn: u64,
-    /// The turn in which it was read last, and how often.
-    reads_in_turn: (u64, u32),
-    /// Drives in a row that no event, message or timer asked for and that did nothing.
-    idle_drives: u32,
-    /// Messages under way to it, by who sent them: each sender's come in order.
-    pub(crate) posted: [VecDeque<Bytes>; 2],
-    /// What it passed on to its peer.
-    pub(crate) passed: Vec<u8>,
-    /// It loses messages rather than have its backlog pass the cap.
-    pub(crate) loses: bool,
-    /// Slices of the last write in a row of writes, if it took all of them.
-    pub(crate) took_all: Option<usize>,
-    drives_in_turn: u32,
-    drove_turn: u64,
-    /// Since when it has been lingering with nothing left to send.
-    pub(crate) lingers_since: Option<Moment>,
-    /// Somebody outside asked for its end.
-    pub(crate) close_asked: bool,
-}
-
-impl Seen {
-    /// Bytes that the peer is owed.
-    pub(crate) fn unsent(&self) -> usize {
-        self.produced.saturating_sub(self.wrote)
-    }
-}
-
 /// Facts about a run that excuse what would be a violation otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Excuses {
@@ -133,6 +66,10 @@ pub(crate) struct Check {
     pub(crate) batch: Vec<Token>,
     /// Listeners: whether they are paused, and for want of descriptors.
     pub(crate) paused: BTreeMap<Token, bool>,
+    /// When a drain that the host began by itself must have cut off everybody.
+    pub(crate) cut_off: Moment,
+    /// HTTP requests whose outcome nobody has been told yet.
+    pub(crate) untold: u32,
     accepts: BTreeMap<Token, u32>,
     received: BTreeMap<Token, u32>,
     /// Facts of this turn that mean that something got done.
@@ -155,6 +92,8 @@ impl Check {
             counters: Counters::default(),
             batch: Vec::new(),
             paused: BTreeMap::new(),
+            cut_off: Moment::NEVER,
+            untold: 0,
             accepts: BTreeMap::new(),
             received: BTreeMap::new(),
             progress: 0,
@@ -188,6 +127,17 @@ impl Check {
 
     pub(crate) fn seen(&mut self, token: Token) -> &mut Seen {
         self.seen.entry(token).or_default()
+    }
+
+    /// A host drains the loop, for the first time or again.
+    pub(crate) fn drains(&mut self, now: Moment, within: Duration) {
+        self.note(|| format!("host: drains within {within:?}"));
+        let since = *self.excuses.draining_since.get_or_insert(now);
+        let within = now.since(since) + within;
+        self.excuses.drains_within = match since == now {
+            true => within,
+            false => self.excuses.drains_within.min(within),
+        };
     }
 
     /// A session's call returned: what it produced, and when it wants to be called.
@@ -282,13 +232,11 @@ impl Check {
     }
 
     fn closed(&mut self, token: Token, reason: CloseReason) {
-        if reason == CloseReason::Shed {
-            return;
-        }
         self.alive(token, "closed");
         let (now, limits, excuses) = (self.now, self.limits.clone(), self.excuses);
         let entry = self.seen(token);
         entry.closed = Some(reason);
+        entry.lingered = entry.lingers_since.is_some_and(|since| since + limits.linger <= now);
         if entry.heard != Some(reason) {
             let heard = entry.heard;
             self.violate(token, format!("closed for {reason}, its session heard {heard:?}"));
@@ -425,7 +373,10 @@ impl Check {
         for (token, entry) in self.seen.iter_mut().filter(|(_, entry)| entry.closed.is_none()) {
             if let Some(deadline) = entry.deadline
                 && deadline <= now
-                && entry.deadline_turn != turn
+                // What a host does between two turns is still counted to the first.
+                && entry.deadline_turn + 1 < turn
+                // It was called in this turn; what it wants of an earlier moment waits for the next.
+                && entry.asked_turn != turn
                 && entry.closing.is_none()
                 && !entry.close_asked
             {
@@ -476,6 +427,7 @@ impl Check {
                 let slack = limits.progress * 2 + Duration::from_millis(4);
                 consider(last + slack, *token, "the write limit");
             }
+            consider(self.cut_off, *token, "the end of the drain");
             if let Some(since) = entry.lingers_since {
                 consider(since + limits.linger, *token, "the end of lingering");
             }
@@ -532,6 +484,11 @@ impl Probe for Check {
             }
             Fact::Resumed { token } => {
                 self.paused.remove(&token);
+            }
+            Fact::Shed { token } => {
+                if !self.paused.contains_key(&token) {
+                    self.violate(token, "it turned somebody away without need");
+                }
             }
             Fact::Received { token, .. } => self.share(token, false),
             Fact::Sent { .. } | Fact::Dropped { .. } => {}

@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::check::Sender;
+use super::seen::Sender;
 use super::service::{Checks, pattern};
 use crate::error::CloseReason;
 use crate::session::raw::Handler;
-use crate::session::{CloseMode, Cx, Flow, Message};
+use crate::session::{CloseMode, Cx, Env, Flow, Message};
 use crate::token::Token;
 
 /// Room that a member who loses messages leaves below its cap: for the longest message.
@@ -93,7 +93,8 @@ impl Member {
 
 impl Handler for Member {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
-        let policy = if self.token.index() % 2 == 0 { Policy::Lose } else { Policy::Close };
+        let policy =
+            if self.token.index().is_multiple_of(2) { Policy::Lose } else { Policy::Close };
         self.checks.borrow_mut().seen(self.token).loses = policy == Policy::Lose;
         self.hall.borrow_mut().present.push((self.token, policy));
         self.say(1, cx);
@@ -123,7 +124,7 @@ impl Handler for Member {
         Flow::Stay
     }
 
-    fn on_close(&mut self, _: CloseReason) {
+    fn on_close(&mut self, _: CloseReason, _: &mut Env) {
         self.hall.borrow_mut().present.retain(|(token, _)| *token != self.token);
     }
 }

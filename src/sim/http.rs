@@ -4,7 +4,8 @@ use super::rng::Rng;
 use super::service::pattern;
 
 /// Ways in which the simulated application answers; the first part of a request's path.
-pub(crate) const WAYS: [&str; 7] = ["now", "later", "work", "pour", "chunks", "echo", "collect"];
+pub(crate) const WAYS: [&str; 10] =
+    ["now", "later", "work", "pour", "chunks", "shared", "stream", "echo", "hold", "collect"];
 
 /// A request as its peer remembers it.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) head_only: bool,
     /// Its answer is made elsewhere, and may fail to be made.
     pub(crate) may_fail: bool,
+    /// A drain may end its answer early.
+    pub(crate) may_end: bool,
 }
 
 /// An answer as its peer read it.
@@ -60,7 +63,7 @@ fn request(
     asked: &mut Vec<Asked>,
 ) {
     let way = rng.pick(&WAYS);
-    let has_body = matches!(way, "echo" | "collect") || way == "now" && rng.chance(300);
+    let has_body = matches!(way, "echo" | "hold" | "collect") || way == "now" && rng.chance(300);
     let head_only = !has_body && rng.chance(100);
     let method = match (has_body, head_only) {
         (true, _) => "POST",
@@ -90,8 +93,9 @@ fn request(
         bytes.extend_from_slice(&body);
     }
     let may_fail = matches!(way, "work" | "later");
+    let may_end = way == "stream";
     let end = bytes.len();
-    asked.push(Asked { head_end, end, status: 200, body, head_only, may_fail });
+    asked.push(Asked { head_end, end, status: 200, body, head_only, may_fail, may_end });
 }
 
 /// What a peer has read of its answers.

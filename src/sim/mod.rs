@@ -31,6 +31,7 @@ mod net;
 mod peer;
 mod rng;
 mod scenario;
+mod seen;
 mod service;
 mod verdict;
 mod watch;

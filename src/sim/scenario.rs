@@ -10,12 +10,13 @@ use bytes::Bytes;
 use super::SimStream;
 use super::World;
 use super::agenda::Action;
-use super::check::{Check, Sender, Violation};
+use super::check::{Check, Violation};
 use super::fault::{Fault, Faults};
 use super::hall::Hall;
 use super::net::{Flavour, Net};
 use super::peer::Peer;
 use super::rng::Rng;
+use super::seen::Sender;
 use super::service::{self, Checks, Dialogue, Pairs};
 use super::web::Web;
 use super::witness::{Watched, Watching};
@@ -203,7 +204,7 @@ impl Run {
             };
             let opened = if dialogue == Dialogue::Http {
                 let (net, promises) = self.reactor.world().shared();
-                let service = Http::new(Web { net, promises });
+                let service = Http::new(Web { net, promises, checks: Rc::clone(&self.checks) });
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
             } else {
                 self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
@@ -339,6 +340,9 @@ impl Run {
         drop(check);
         if self.rng.chance(500) {
             self.reactor.close(token, mode);
+            if mode == CloseMode::Abort && self.checks.borrow_mut().seen(token).closed.is_none() {
+                self.checks.borrow_mut().violate(token, "it was aborted and lives on");
+            }
         } else if self.handle.close(token, mode).is_err() {
             self.checks.borrow_mut().violate(token, "a handle could not close it");
         }
@@ -393,11 +397,15 @@ impl Run {
     fn drain(&mut self) {
         let deadline = Duration::from_millis(self.rng.between(50, 5_000) as u64);
         let now = self.reactor.world().net.borrow().now;
-        self.checks.borrow_mut().excuses.draining_since = Some(now);
-        self.checks.borrow_mut().excuses.drains_within = deadline;
-        self.checks.borrow_mut().note(|| format!("host: drains within {deadline:?}"));
+        self.checks.borrow_mut().drains(now, deadline);
+        // Somebody loses patience, or asks twice.
+        if self.rng.chance(300) {
+            self.drains_at = now + self.rng.time(Duration::from_millis(1500));
+        }
         if self.rng.chance(500) {
             self.reactor.drain(deadline);
+            let check = &mut *self.checks.borrow_mut();
+            check.cut_off = check.cut_off.min(now + deadline);
         } else if self.handle.drain(deadline).is_err() {
             self.checks.borrow_mut().violate(None, "a handle could not drain");
         }

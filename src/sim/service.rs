@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::check::{Check, Sender};
+use super::check::Check;
 use super::hall::{Hall, Member};
 use super::mirror::Mirror;
+use super::seen::Sender;
 use crate::error::CloseReason;
 use crate::session::raw::{Handler, Raw};
 use crate::session::{CloseMode, Cx, Flow, Message, Session};

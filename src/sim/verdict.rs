@@ -1,9 +1,9 @@
 //! What must be true at the end: what each peer got, and why each connection ended.
 
 use super::World;
-use super::check::Seen;
 use super::fault::Fault;
 use super::peer::{Outcome, Peer};
+use super::seen::Seen;
 use super::service::{Dialogue, expected};
 use crate::error::{CloseReason, Phase};
 use crate::probe::Counters;
@@ -20,7 +20,9 @@ impl World {
                 let peer = &self.peers[conn.peer];
                 let was_reset = conn.local.reset || conn.peer_closed;
                 let jumped = check.excuses.jumped.is_some();
-                let mut found = judge(peer, seen, was_reset, jumped);
+                let resets = jumped || seen.lingered;
+                let drained = check.excuses.draining_since.is_some();
+                let mut found = judge(peer, seen, was_reset, resets, drained);
                 let slow = jumped || net.faults.rate(Fault::SlowNetwork) > 30;
                 if let Some(CloseReason::TimedOut(phase)) = seen.closed
                     && phase != Phase::Idle
@@ -34,6 +36,9 @@ impl World {
                 if seen.read != conn.local.read || seen.wrote != conn.local.wrote {
                     wrong.push((Some(*token), "its facts and its socket disagree".into()));
                 }
+            }
+            if check.untold != 0 {
+                wrong.push((None, format!("{} outcomes were never told", check.untold)));
             }
             if net.descriptors != 1 {
                 wrong.push((None, format!("{} descriptors leaked", net.descriptors - 1)));
@@ -54,6 +59,7 @@ impl World {
             && ours.written_bytes == theirs.written_bytes
             && ours.accepted == theirs.accepted
             && ours.closed == theirs.closed
+            && ours.shed == theirs.shed
             && ours.would_blocks == theirs.would_blocks;
         if !same {
             let what = format!("counters disagree: {ours:?} and {theirs:?}");
@@ -62,7 +68,7 @@ impl World {
     }
 }
 
-fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String> {
+fn judge(peer: &Peer, seen: &Seen, was_reset: bool, may_reset: bool, drained: bool) -> Vec<String> {
     let mut found = Vec::new();
     let Some(reason) = seen.closed else { return vec!["it was never closed".into()] };
     if reason == CloseReason::Reset && !was_reset {
@@ -71,7 +77,7 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
     let answer = match peer.dialogue {
         Dialogue::Mail | Dialogue::Relay | Dialogue::Hall => seen.passed.clone(),
         Dialogue::Http => {
-            judge_http(peer, reason, jumped, &mut found);
+            judge_http(peer, reason, may_reset, drained, &mut found);
             return found;
         }
         other => expected(other, &peer.script[..peer.sent]),
@@ -92,7 +98,7 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
             let (got, owed) = (peer.got.len(), answer.len());
             found.push(format!("ended for {reason}, and its peer got {got} bytes of {owed}"));
         }
-        Some(Outcome::Reset) if whole && peer.is_good() && !jumped => {
+        Some(Outcome::Reset) if whole && peer.is_good() && !may_reset => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
         None if peer.is_good() => {
@@ -104,7 +110,13 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, jumped: bool) -> Vec<String>
 }
 
 /// Every request answered exactly once and in order, and nothing else.
-fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<String>) {
+fn judge_http(
+    peer: &Peer,
+    reason: CloseReason,
+    may_reset: bool,
+    drained: bool,
+    found: &mut Vec<String>,
+) {
     if let Some(complaint) = &peer.complaint {
         found.push(format!("its peer cannot read its answers: {complaint}"));
         return;
@@ -118,7 +130,10 @@ fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<St
             return;
         };
         let right = answer.status == asked.status
-            && (asked.head_only || asked.status != 200 || answer.body == asked.body);
+            && (asked.head_only
+                || asked.status != 200
+                || answer.body == asked.body
+                || drained && asked.may_end && asked.body.starts_with(&answer.body));
         let excused = answer.status == 503 && asked.may_fail || refused && answer.last;
         if !right && !excused {
             let (status, length) = (answer.status, answer.body.len());
@@ -146,7 +161,7 @@ fn judge_http(peer: &Peer, reason: CloseReason, jumped: bool, found: &mut Vec<St
         Some(Outcome::Ended) if peaceful && peer.answers.at < peer.got.len() => {
             found.push(format!("ended for {reason} inside an answer"));
         }
-        Some(Outcome::Reset) if peaceful && peer.is_good() && !jumped => {
+        Some(Outcome::Reset) if peaceful && peer.is_good() && !may_reset => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));
         }
         None if peer.is_good() => {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::World;
-use super::check::Seen;
 use super::conn::Conn;
+use super::seen::Seen;
 use crate::limits::Limits;
 use crate::reactor::world::Ready;
 use crate::session::CloseMode;

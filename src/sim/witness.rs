@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::service::Checks;
 use crate::error::CloseReason;
-use crate::session::{ConnInfo, Cx, Flow, Message, Service, Session};
+use crate::session::{ConnInfo, Cx, Env, Flow, Message, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -123,9 +123,9 @@ impl Session for Watched {
         self.call(cx, |inner, cx| inner.on_shutdown(cx))
     }
 
-    fn on_close(&mut self, why: CloseReason) {
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
         self.checks.borrow_mut().ended(self.token, why);
-        self.inner.on_close(why);
+        self.inner.on_close(why, env);
     }
 
     fn deadline(&self) -> Moment {

@@ -6,14 +6,20 @@
 pub mod body;
 pub mod coding;
 pub mod condition;
+pub mod cookie;
+pub mod cors;
 pub mod date;
 pub mod etag;
 pub mod files;
+pub mod form;
 pub mod json;
 pub mod log;
 pub mod metrics;
+pub mod multipart;
 pub mod negotiate;
 pub mod problem;
 pub mod range;
 pub mod router;
 pub mod sse;
+#[cfg(test)]
+pub(crate) mod testing;

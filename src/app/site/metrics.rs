@@ -28,6 +28,7 @@ pub(super) fn render(env: &Env, page: &mut Page) {
         ("timers_fired_total", "Deadlines reached.", c.timers_fired),
         ("stalls_total", "Times reading stopped for a peer that did not read.", c.stalls),
         ("accept_pauses_total", "Times a listener stopped accepting.", c.accept_pauses),
+        ("shed_total", "Clients turned away for want of a descriptor.", c.shed),
         (
             "descriptor_exhaustions_total",
             "Pauses for want of descriptors.",

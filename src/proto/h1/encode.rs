@@ -109,8 +109,13 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\nServer: readyloop\r\nDate: ");
 }
 
+/// Says whether a field may be in an answer.
+///
+/// # Errors
+///
+/// It would break the framing, or is one that [`head`] writes itself.
 #[inline]
-fn check(name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+pub fn check(name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
     let ours = match name.len() {
         0 => true,
         4 => name.eq_ignore_ascii_case("date"),

@@ -6,6 +6,7 @@ use crate::buf::FileSpan;
 use crate::error::CloseReason;
 use crate::proto::h1::encode::{self, BodyLength, Connection};
 use crate::proto::h1::{Trailers, Version};
+use crate::session::http::extra::Extra;
 use crate::session::http::reply::{
     Observer, Outcome, Response, Terms, body_length, class, whole, whole_shared,
 };
@@ -62,8 +63,8 @@ pub trait Exchange {
     }
 
     /// The connection ended before the exchange did.
-    fn on_abort(self: Box<Self>, why: CloseReason) {
-        let _ = why;
+    fn on_abort(self: Box<Self>, why: CloseReason, env: &mut Env) {
+        let _ = (why, env);
     }
 
     /// When to call [`on_timeout`](Exchange::on_timeout).
@@ -99,6 +100,8 @@ pub(crate) struct Active {
     pub(crate) wrote: bool,
     /// Since when the exchange takes no more of the request's body.
     pub(crate) held: Option<Moment>,
+    /// Fields that the head gets, whatever the exchange says.
+    extra: Extra,
     began: Moment,
     outcome: Outcome,
     observer: Option<Observer>,
@@ -112,9 +115,11 @@ impl Active {
         terms: Terms,
         exchange: Option<Box<dyn Exchange>>,
         observer: Option<Observer>,
+        extra: Extra,
         now: Moment,
     ) -> Self {
         Active {
+            extra,
             began: now,
             held: None,
             outcome: Outcome::default(),
@@ -188,7 +193,7 @@ impl<'a, 'c> Writer<'a, 'c> {
             return self.send_shared(status, headers, Bytes::copy_from_slice(body));
         }
         if self.sends_now(status, body.len()) {
-            whole(self.cx, &self.active.terms, status, headers, body);
+            whole(self.cx, &self.active.terms, &self.active.extra, status, headers, body);
         }
     }
 
@@ -201,7 +206,7 @@ impl<'a, 'c> Writer<'a, 'c> {
             return self.want_drain();
         }
         if self.sends_now(status, body.len()) {
-            whole_shared(self.cx, &self.active.terms, status, headers, body);
+            whole_shared(self.cx, &self.active.terms, &self.active.extra, status, headers, body);
         }
     }
 
@@ -255,6 +260,7 @@ impl<'a, 'c> Writer<'a, 'c> {
         let date = env.date.as_bytes();
         match encode::head(out, terms.version, status, date, headers, framing, connection) {
             Ok(()) => {
+                self.active.extra.end_head(out);
                 self.active.wrote = true;
                 self.active.outcome.status = status;
                 self.active.progress = progress_of(framing, terms.head_only);

@@ -9,6 +9,7 @@
 //! pipelined requests wait in the kernel and push back on the peer.
 
 mod exchange;
+mod extra;
 mod origin;
 mod prepared;
 mod reply;
@@ -24,6 +25,7 @@ use crate::time::Moment;
 
 use exchange::{Active, Done};
 pub use exchange::{Collect, Exchange, Writer};
+use extra::Extra;
 pub use origin::{Origin, TlsSummary};
 pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
@@ -117,7 +119,7 @@ impl<H: Handler> Session for HttpSession<H> {
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.exchange(cx, |exchange, writer| exchange.on_drain(writer))
+        self.call(cx, |exchange, writer| exchange.on_drain(writer))
     }
 
     fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
@@ -141,14 +143,14 @@ impl<H: Handler> Session for HttpSession<H> {
         if self.active.as_ref().is_some_and(|active| active.exchange.is_none()) {
             return self.unanswered(message, cx);
         }
-        self.exchange(cx, |exchange, writer| exchange.on_message(message, writer))
+        self.call(cx, |exchange, writer| exchange.on_message(message, writer))
     }
 
     fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
         let now = cx.now();
         if let Some(active) = &mut self.active {
             if active.deadline() <= now {
-                let flow = self.exchange(cx, |exchange, writer| exchange.on_timeout(writer));
+                let flow = self.call(cx, |exchange, writer| exchange.on_timeout(writer));
                 if self.active.as_ref().is_some_and(|active| active.deadline() <= now) {
                     log::error!("an exchange whose deadline stays in the past was ended");
                     return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
@@ -196,7 +198,7 @@ impl<H: Handler> Session for HttpSession<H> {
         if let Some(active) = &mut self.active {
             // An answer whose head has gone out has not said that it is the last, so it is not.
             active.terms.keep_alive &= active.has_started();
-            return self.exchange(cx, |exchange, writer| exchange.on_shutdown(writer));
+            return self.call(cx, |exchange, writer| exchange.on_shutdown(writer));
         }
         if matches!(self.phase, Phase::Idle | Phase::FirstByte) {
             // The next request may be on its way; whoever sends it within this time is answered.
@@ -205,9 +207,9 @@ impl<H: Handler> Session for HttpSession<H> {
         self.resting()
     }
 
-    fn on_close(&mut self, why: CloseReason) {
+    fn on_close(&mut self, why: CloseReason, env: &mut Env) {
         if let Some(exchange) = self.active.take().and_then(|mut active| active.exchange.take()) {
-            exchange.on_abort(why);
+            exchange.on_abort(why, env);
         }
     }
 
@@ -258,7 +260,7 @@ impl<H: Handler> HttpSession<H> {
         self.phase = Phase::Idle;
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq, &self.origin);
-        let Answered { next, terms, observer, .. } = self.handler.on_request(head, reply);
+        let Answered { next, terms, observer, extra, .. } = self.handler.on_request(head, reply);
         match next {
             Next::Sent if terms.keep_alive => {
                 self.machine.next();
@@ -266,9 +268,9 @@ impl<H: Handler> HttpSession<H> {
             }
             Next::Sent => Some(self.finished(!terms.was_asked_to_close || more)),
             Next::Upgrade(session) => Some(Flow::Upgrade(session)),
-            Next::Later => self.promise(terms, observer, cx),
+            Next::Later => self.promise(terms, observer, extra, cx),
             Next::Exchange(exchange) => {
-                let mut active = Active::new(terms, Some(exchange), observer, cx.now());
+                let mut active = Active::new(terms, Some(exchange), observer, extra, cx.now());
                 active.request_ended = head.framing == Framing::None;
                 self.begin(active, head.expect_continue, cx)
             }
@@ -281,10 +283,11 @@ impl<H: Handler> HttpSession<H> {
         &mut self,
         mut terms: Terms,
         observer: Option<Observer>,
+        extra: Extra,
         cx: &mut Cx<'_>,
     ) -> Option<Flow> {
         terms.keep_alive &= terms.skippable;
-        let mut active = Active::new(terms, None, observer, cx.now());
+        let mut active = Active::new(terms, None, observer, extra, cx.now());
         active.request_ended = !terms.skippable;
         let flow = active.request_ended.then_some(Flow::Pause);
         self.begin(active, false, cx).or(flow)
@@ -339,6 +342,29 @@ impl<H: Handler> HttpSession<H> {
             Flow::Continue => None,
             flow => Some(flow),
         }
+    }
+
+    /// Calls the exchange for another reason than its input. If it takes its body again, the end of
+    /// the request may be all that is left of it: no byte would come to have that looked for.
+    fn call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        f: impl FnOnce(&mut dyn Exchange, &mut Writer<'_, '_>),
+    ) -> Flow {
+        let since = self.active.as_ref().and_then(|active| active.held);
+        let flow = self.exchange(cx, f);
+        let (Some(since), Some(active), Flow::Continue) = (since, &self.active, &flow) else {
+            return flow;
+        };
+        if active.takes_nothing() {
+            return flow;
+        }
+        // The peer could not send meanwhile.
+        self.deadline += cx.now().since(since);
+        let mut memo = std::mem::take(&mut cx.env().memo);
+        let flow = self.take(&mut &[][..], &mut memo, cx);
+        cx.env().memo = memo;
+        flow
     }
 
     /// Calls the exchange, if there is one, and moves on if that completed it.

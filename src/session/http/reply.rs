@@ -10,6 +10,7 @@ use crate::proto::h1::{Framing, Head, Version};
 use crate::session::datagram::Peer;
 use crate::session::http::Exchange;
 use crate::session::http::exchange::{Done, Long};
+use crate::session::http::extra::Extra;
 use crate::session::http::origin::{Origin, TlsSummary};
 use crate::session::http::prepared::Prepared;
 use crate::session::{Cx, Env, Message, Session};
@@ -60,6 +61,8 @@ pub struct Answered {
     /// The answer, if it is all out already.
     pub(crate) outcome: Outcome,
     pub(crate) observer: Option<Observer>,
+    /// Fields for the head that is still to come.
+    pub(crate) extra: Extra,
 }
 
 /// What became of a request, for logs and measures.
@@ -79,15 +82,15 @@ pub struct Outcome {
 pub(crate) type Observer = Box<dyn FnOnce(&Outcome)>;
 
 impl Answered {
-    fn new(next: Next, terms: Terms) -> Self {
-        Answered { next, terms, outcome: Outcome::default(), observer: None }
+    fn new(next: Next, terms: Terms, extra: Extra) -> Self {
+        Answered { next, terms, outcome: Outcome::default(), observer: None, extra }
     }
 
     #[inline]
     fn sent(terms: Terms, status: u16, bytes: usize) -> Self {
         let bytes = if terms.head_only { 0 } else { bytes as u64 };
         let outcome = Outcome { status, bytes, complete: true, took: Duration::ZERO };
-        Answered { next: Next::Sent, terms, outcome, observer: None }
+        Answered { next: Next::Sent, terms, outcome, observer: None, extra: Extra::default() }
     }
 
     /// The outcome, if the answer is out already; what is streamed or promised has none yet.
@@ -126,12 +129,13 @@ pub struct Reply<'a, 'c> {
     terms: Terms,
     seq: u32,
     origin: &'a Origin,
+    extra: Extra,
 }
 
 impl<'a, 'c> Reply<'a, 'c> {
     #[inline]
     pub(crate) fn new(cx: &'a mut Cx<'c>, terms: Terms, seq: u32, origin: &'a Origin) -> Self {
-        Reply { cx, terms, seq, origin }
+        Reply { cx, terms, seq, origin, extra: Extra::default() }
     }
 
     /// The peer's address.
@@ -150,6 +154,13 @@ impl<'a, 'c> Reply<'a, 'c> {
         self
     }
 
+    /// Adds a field to the answer, in whichever way it will be given: for what goes around handlers,
+    /// like CORS and cookies. A field that would break the framing is logged and left out.
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.extra.add(name, value.as_ref());
+        self
+    }
+
     /// Sends a whole answer. Framing, `Date`, `Server` and `Connection` are added; for HEAD the
     /// body is left out and its length still told (RFC 9110 §9.3.2).
     #[inline]
@@ -159,7 +170,7 @@ impl<'a, 'c> Reply<'a, 'c> {
         }
         let mut terms = self.terms;
         terms.keep_alive &= terms.skippable;
-        whole(self.cx, &terms, status, headers, body);
+        whole(self.cx, &terms, &self.extra, status, headers, body);
         Answered::sent(terms, status, body.len())
     }
 
@@ -172,7 +183,7 @@ impl<'a, 'c> Reply<'a, 'c> {
         let mut terms = self.terms;
         terms.keep_alive &= terms.skippable;
         let length = body.len();
-        whole_shared(self.cx, &terms, status, headers, body);
+        whole_shared(self.cx, &terms, &self.extra, status, headers, body);
         Answered::sent(terms, status, length)
     }
 
@@ -204,13 +215,19 @@ impl<'a, 'c> Reply<'a, 'c> {
         let (out, env) = self.cx.split();
         env.counters.responses[class(answer.status)] += 1;
         let date = out.len() + answer.date;
-        let length = if terms.head_only { form.head } else { form.whole.len() };
-        out.extend_from_slice(&form.whole[..length]);
+        let (head, body) = form.whole.split_at(form.head);
+        if terms.head_only || !self.extra.is_empty() {
+            out.extend_from_slice(head);
+            self.extra.end_head(out);
+            out.extend_from_slice(if terms.head_only { b"" } else { body });
+        } else {
+            out.extend_from_slice(&form.whole);
+        }
         if let Some(place) = out.get_mut(date..date + 29) {
             place.copy_from_slice(env.date.as_bytes());
         }
         match &answer.shared {
-            None => Answered::sent(terms, answer.status, form.whole.len() - form.head),
+            None => Answered::sent(terms, answer.status, body.len()),
             Some(body) => self.after_head(answer.status, body, terms),
         }
     }
@@ -237,14 +254,14 @@ impl<'a, 'c> Reply<'a, 'c> {
     /// `Limits::reply` the peer gets a 503.
     pub fn later(self) -> (ReplyTo, Answered) {
         let to = ReplyTo { token: self.cx.token(), seq: self.seq };
-        (to, Answered::new(Next::Later, self.terms))
+        (to, Answered::new(Next::Later, self.terms, self.extra))
     }
 
     /// Runs `job` on the off-load pool and sends the answer it returns.
     pub fn offload(self, job: impl FnOnce() -> Response + Send + 'static) -> Answered {
         let seq = self.seq;
         self.cx.offload_as(seq, move || Message::any(Deferred { seq, response: job() }));
-        Answered::new(Next::Later, self.terms)
+        Answered::new(Next::Later, self.terms, self.extra)
     }
 
     /// Runs `job` on the off-load pool; nobody waits for it. If it cannot be run it is dropped.
@@ -259,7 +276,7 @@ impl<'a, 'c> Reply<'a, 'c> {
 
     /// Lets `exchange` take the request's body and produce the answer piece by piece.
     pub fn exchange(self, exchange: impl Exchange + 'static) -> Answered {
-        Answered::new(Next::Exchange(Box::new(exchange)), self.terms)
+        Answered::new(Next::Exchange(Box::new(exchange)), self.terms, self.extra)
     }
 
     /// Sends a head without a body and hands the connection to `session`, which gets every byte
@@ -283,10 +300,13 @@ impl<'a, 'c> Reply<'a, 'c> {
             BodyLength::None,
             connection,
         ) {
-            Ok(()) => Answered {
-                next: Next::Upgrade(Box::new(session)),
-                ..Answered::sent(self.terms, status, 0)
-            },
+            Ok(()) => {
+                self.extra.end_head(out);
+                Answered {
+                    next: Next::Upgrade(Box::new(session)),
+                    ..Answered::sent(self.terms, status, 0)
+                }
+            }
             Err(invalid) => {
                 log::error!("upgrade not sent: {invalid}");
                 self.text(500, "Internal Server Error\n")
@@ -386,11 +406,12 @@ fn owned(headers: &[(&str, &[u8])]) -> Vec<(Cow<'static, str>, Cow<'static, [u8]
 pub(crate) fn whole(
     cx: &mut Cx<'_>,
     terms: &Terms,
+    extra: &Extra,
     status: u16,
     headers: &[(&str, &[u8])],
     body: &[u8],
 ) {
-    if whole_head(cx, terms, status, headers, body.len()) {
+    if whole_head(cx, terms, extra, status, headers, body.len()) {
         cx.write(body);
     }
 }
@@ -399,11 +420,12 @@ pub(crate) fn whole(
 pub(crate) fn whole_shared(
     cx: &mut Cx<'_>,
     terms: &Terms,
+    extra: &Extra,
     status: u16,
     headers: &[(&str, &[u8])],
     body: Bytes,
 ) {
-    if whole_head(cx, terms, status, headers, body.len()) {
+    if whole_head(cx, terms, extra, status, headers, body.len()) {
         cx.write_shared(body);
     }
 }
@@ -414,6 +436,7 @@ pub(crate) fn whole_shared(
 fn whole_head(
     cx: &mut Cx<'_>,
     terms: &Terms,
+    extra: &Extra,
     status: u16,
     headers: &[(&str, &[u8])],
     length: usize,
@@ -423,7 +446,10 @@ fn whole_head(
     env.counters.responses[class(status)] += 1;
     let date = env.date.as_bytes();
     match encode::head(out, terms.version, status, date, headers, length, terms.connection()) {
-        Ok(()) => !terms.head_only && length != BodyLength::None,
+        Ok(()) => {
+            extra.end_head(out);
+            !terms.head_only && length != BodyLength::None
+        }
         Err(invalid) => {
             log::error!("reply not sent: {invalid}");
             let body = b"Internal Server Error\n";
@@ -449,7 +475,15 @@ pub(crate) fn plain_error(status: u16, what: &str, head_only: bool, cx: &mut Cx<
         skippable: false,
     };
     let body = format!("{status} {}: {what}\n", encode::reason(status));
-    whole(cx, &terms, status, &[("Content-Type", b"text/plain; charset=utf-8")], body.as_bytes());
+    let extra = Extra::default();
+    whole(
+        cx,
+        &terms,
+        &extra,
+        status,
+        &[("Content-Type", b"text/plain; charset=utf-8")],
+        body.as_bytes(),
+    );
 }
 
 /// How a reply with this status frames a body of `length` bytes (RFC 9112 §6.3).

@@ -161,10 +161,14 @@ impl Router {
 
     /// Answers whatever has no route. Inside a nested router: below its prefix.
     pub fn fallback(
-        mut self,
+        self,
         handler: impl Fn(&Request<'_>, Reply<'_, '_>) -> Answered + 'static,
     ) -> Self {
-        if self.fallback.replace(Rc::new(handler)).is_some() {
+        self.with_fallback(Rc::new(handler))
+    }
+
+    fn with_fallback(mut self, handler: Handle) -> Self {
+        if self.fallback.replace(handler).is_some() {
             self.fault("a second fallback".into());
         }
         self
@@ -200,6 +204,9 @@ impl Router {
             route.pattern = format!("{prefix}{pattern}").into();
             route.around.splice(0..0, around.iter().cloned());
             self.add(route);
+        }
+        if prefix.is_empty() && around.is_empty() {
+            return fallback.into_iter().fold(self, Router::with_fallback);
         }
         if let Some(handler) = fallback {
             for rest in ["", "/", "/{*rest}"] {

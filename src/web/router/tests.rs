@@ -1,38 +1,15 @@
 //! Routes, by tables of requests and answers.
 
 use super::*;
-use crate::Limits;
-use crate::buf::Out;
-use crate::connection::{Connection, Io};
-use crate::session::Env;
-use crate::session::datagram::Peer;
-use crate::session::http::Http;
-use crate::token::Token;
+use crate::web::testing::{self, body, field, status};
 
 /// What a router answers to one request.
 fn ask_with(router: &Rc<Router>, method: &str, target: &str, fields: &str) -> String {
-    let (mut env, mut out) = (Env::new(Limits::default()), Out::default());
-    let mut io = Io { out: &mut out, env: &mut env, token: Token::new(0, 1), unsent: 0 };
-    let mut connection = Connection::plain(&Http::shared(router), &Peer::Unnamed, &mut io);
-    let text = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{fields}\r\n");
-    connection.feed(&mut text.into_bytes(), &mut io);
-    String::from_utf8(out.take()).expect("text")
+    testing::ask(router, method, target, fields, "")
 }
 
 fn ask(router: &Rc<Router>, method: &str, target: &str) -> String {
     ask_with(router, method, target, "")
-}
-
-fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
-fn status(answer: &str) -> &str {
-    answer.get(9..12).unwrap_or("")
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// Tells which pattern was taken, and the value of `id` or `rest`.

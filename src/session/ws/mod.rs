@@ -1,0 +1,300 @@
+//! WebSocket as a session (RFC 6455): the machine of `proto/ws`, heart-beats and closing by
+//! deadline, and the application's [`Handler`].
+//!
+//! A server's handler of HTTP calls [`accept`] with the request; a client runs a [`Client`] on a
+//! connection of its own. Both lead to the same session. It never reads more than the peer's
+//! slowness allows: while there is no room for answers, what the peer says waits in the kernel.
+//!
+//! A connection that is idle owns no buffer. Without compression, or with a compression that keeps
+//! no context, it is a few words; with context takeover it is a third of a megabyte.
+
+mod accept;
+mod client;
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::error::CloseReason;
+pub use crate::proto::ws::frame::{encode_binary, encode_text};
+pub use crate::proto::ws::handshake::Origins;
+use crate::proto::ws::{Bounds, Close, Event, Reader, Refusal, Scratch};
+pub use crate::proto::ws::{Deflate, code};
+use crate::session::{CloseMode, Cx, Env, Flow, Message, Session};
+use crate::time::Moment;
+
+pub use accept::accept;
+pub use client::{Client, Target};
+use link::Link;
+pub use link::Peer;
+
+/// The application's side of one WebSocket.
+pub trait Handler: 'static {
+    /// The connection is open.
+    fn on_open(&mut self, peer: &mut Peer<'_, '_>) {
+        let _ = peer;
+    }
+
+    /// A text message came.
+    fn on_text(&mut self, text: &str, peer: &mut Peer<'_, '_>);
+
+    /// A binary message came. By default such messages are not accepted: the peer is told 1003.
+    fn on_binary(&mut self, data: &[u8], peer: &mut Peer<'_, '_>) {
+        let _ = data;
+        peer.close(code::UNSUPPORTED, "text only");
+    }
+
+    /// Somebody on the loop sent something. [`Message::Bytes`] do not come here on a server: they
+    /// are whole frames, such as [`encode_text`] makes, and go to the peer as they are, within
+    /// [`Options::max_unsent`].
+    fn on_notice(&mut self, message: Message, peer: &mut Peer<'_, '_>) {
+        let _ = (message, peer);
+    }
+
+    /// There is room again, after [`Peer::want_drain`], or after frames were left out because the
+    /// peer was too slow for them ([`Peer::take_lost`] says how many).
+    fn on_drain(&mut self, peer: &mut Peer<'_, '_>) {
+        let _ = peer;
+    }
+
+    /// The moment named by [`deadline`](Handler::deadline) has come.
+    fn on_timeout(&mut self, peer: &mut Peer<'_, '_>) {
+        let _ = peer;
+    }
+
+    /// When to call [`on_timeout`](Handler::on_timeout).
+    fn deadline(&self) -> Moment {
+        Moment::NEVER
+    }
+
+    /// The loop drains. By default the peer is told that we go away.
+    fn on_shutdown(&mut self, peer: &mut Peer<'_, '_>) {
+        peer.close(code::AWAY, "");
+    }
+
+    /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
+    /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
+    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
+    fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
+        let _ = (code, reason, env);
+    }
+}
+
+/// How an endpoint treats its connections.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose pages may connect.
+    pub origins: Origins,
+    /// Subprotocols that are spoken here; the client's order decides.
+    pub protocols: &'static [&'static str],
+    /// Compression, if it is offered.
+    pub deflate: Option<Deflate>,
+    /// Bytes of one message, after inflating.
+    pub message_bytes: usize,
+    /// Bytes of one frame.
+    pub frame_bytes: u64,
+    /// After so much silence the peer is pinged,
+    pub ping_after: Duration,
+    /// and after so much more without a sign of life it is gone.
+    pub pong_within: Duration,
+    /// How long a peer may take to answer our close frame.
+    pub close_within: Duration,
+    /// Unsent bytes above which frames from others are left out, or end the connection.
+    pub max_unsent: usize,
+    /// Which of the two.
+    pub slow: Slow,
+    /// Bytes that a handler may send while the peer does not take them; more end the connection.
+    pub max_queued: usize,
+}
+
+/// What becomes of a peer that does not take frames as fast as they are made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// It misses whole frames, and its handler is told how many.
+    Drop,
+    /// It is closed with 1008.
+    Close,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            origins: Origins::Same,
+            protocols: &[],
+            deflate: None,
+            message_bytes: 1024 * 1024,
+            frame_bytes: 1024 * 1024,
+            ping_after: Duration::from_secs(30),
+            pong_within: Duration::from_secs(20),
+            close_within: Duration::from_secs(5),
+            max_unsent: 1024 * 1024,
+            slow: Slow::Drop,
+            max_queued: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl Options {
+    fn bounds(&self) -> Bounds {
+        Bounds { message: self.message_bytes, frame: self.frame_bytes }
+    }
+}
+
+/// One WebSocket after its handshake.
+struct WebSocket<H> {
+    handler: H,
+    reader: Reader,
+    link: Link,
+}
+
+impl<H: Handler> Session for WebSocket<H> {
+    fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.link.heard(cx);
+        self.call(cx, Flow::Continue, |handler, peer| handler.on_open(peer))
+    }
+
+    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
+        self.link.heard(cx);
+        let mut scratch = cx.env().scratch.take().unwrap_or_default();
+        let flow = self.take(input, &mut scratch, cx);
+        scratch.tidy();
+        cx.env().scratch = Some(scratch);
+        flow
+    }
+
+    fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
+        let is_over = self.reader.is_closed() && self.link.is_closed();
+        let reason = match (is_over, clean) {
+            (true, _) => CloseReason::Finished,
+            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
+            (false, _) => CloseReason::Truncated,
+        };
+        Flow::Close(CloseMode::Flush, reason)
+    }
+
+    fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if !self.link.pour(cx) {
+            return self.link.flow(self.reader.is_closed(), Flow::Continue);
+        }
+        self.call(cx, Flow::Continue, |handler, peer| handler.on_drain(peer))
+    }
+
+    #[inline]
+    fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
+        match message {
+            Message::Bytes(frame) if self.link.shares() => {
+                self.link.share(frame, cx);
+                self.link.flow(self.reader.is_closed(), Flow::Stay)
+            }
+            message => self.call(cx, Flow::Stay, |handler, peer| handler.on_notice(message, peer)),
+        }
+    }
+
+    fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.call(cx, Flow::Stay, |handler, peer| handler.on_shutdown(peer))
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let now = cx.now();
+        if !self.link.is_closed() && self.handler.deadline() <= now {
+            let flow = self.call(cx, Flow::Stay, |handler, peer| handler.on_timeout(peer));
+            if self.handler.deadline() <= now && !self.link.is_closed() {
+                log::error!("a WebSocket handler whose deadline stays in the past was ended");
+                return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
+            }
+            return flow;
+        }
+        self.link.time_out(cx)
+    }
+
+    fn on_close(&mut self, _: CloseReason, env: &mut Env) {
+        let (code, reason) = self.link.farewell();
+        self.handler.on_close(code, &reason, env);
+    }
+
+    fn deadline(&self) -> Moment {
+        match self.link.is_closed() {
+            true => self.link.deadline(),
+            false => self.link.deadline().min(self.handler.deadline()),
+        }
+    }
+}
+
+impl<H: Handler> WebSocket<H> {
+    fn new(handler: H, reader: Reader, link: Link) -> Self {
+        WebSocket { handler, reader, link }
+    }
+
+    #[inline]
+    fn take(&mut self, input: &mut &[u8], scratch: &mut Scratch, cx: &mut Cx<'_>) -> Flow {
+        let bounds = self.link.options().bounds();
+        loop {
+            // What the peer says next may need an answer, for which there is no room.
+            if !input.is_empty() && !self.link.has_room(cx) {
+                cx.want_drain();
+                return Flow::Continue;
+            }
+            let event = match self.reader.next_event(input, scratch, &bounds) {
+                Ok(Some(event)) => event,
+                Ok(None) => return self.link.flow(self.reader.is_closed(), Flow::Continue),
+                Err(refusal) => return self.fail(refusal, cx),
+            };
+            let (handler, link) = (&mut self.handler, &mut self.link);
+            match event {
+                Event::Pong(_) => {}
+                Event::Ping(data) => link.pong(data, cx),
+                Event::Close(close) => return self.closed_by_peer(&close.into(), cx),
+                // Said before the peer knew that we are leaving: nobody wants it.
+                _ if link.is_closed() => {}
+                Event::Text(text) => handler.on_text(text, &mut Peer::new(cx, link)),
+                Event::Binary(data) => handler.on_binary(data, &mut Peer::new(cx, link)),
+            }
+            if self.link.is_spent() {
+                return self.link.flow(self.reader.is_closed(), Flow::Continue);
+            }
+        }
+    }
+
+    /// Calls the handler, unless it has taken its leave.
+    #[inline]
+    fn call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        otherwise: Flow,
+        f: impl FnOnce(&mut H, &mut Peer<'_, '_>),
+    ) -> Flow {
+        if !self.link.is_closed() {
+            f(&mut self.handler, &mut Peer::new(cx, &mut self.link));
+        }
+        self.link.flow(self.reader.is_closed(), otherwise)
+    }
+
+    /// The peer's close frame is answered by ours, with the same code (RFC 6455 §5.5.1).
+    #[cold]
+    fn closed_by_peer(&mut self, close: &Said, cx: &mut Cx<'_>) -> Flow {
+        self.link.remember(close.code, &close.reason);
+        self.link.close(close.code, "", cx);
+        self.link.flow(true, Flow::Continue)
+    }
+
+    #[cold]
+    fn fail(&mut self, refusal: Refusal, cx: &mut Cx<'_>) -> Flow {
+        let fault = refusal.fault();
+        self.link.remember(fault.code, fault.what);
+        self.link.close(fault.code, fault.what, cx);
+        Flow::Close(CloseMode::Linger, CloseReason::Protocol(fault))
+    }
+}
+
+/// A close frame, kept.
+struct Said {
+    code: u16,
+    reason: String,
+}
+
+impl From<Close<'_>> for Said {
+    fn from(close: Close<'_>) -> Self {
+        Said { code: close.code.unwrap_or(code::NONE), reason: close.reason.to_owned() }
+    }
+}
