@@ -16,6 +16,7 @@ mod man;
 mod place;
 mod row;
 mod serve;
+mod services;
 mod signals;
 mod tls;
 mod units;

@@ -8,12 +8,13 @@ use std::rc::Rc;
 use clap::ValueEnum;
 
 use super::place::Place;
+use super::services::Services;
 use super::tls::Secure;
+use crate::app::chat::Tcp;
 use crate::app::echo::Echo;
 use crate::app::greeting::Greet;
 use crate::app::responder::Responder;
 use crate::app::sink::Sink;
-use crate::app::site::Site;
 use crate::reactor::world::{Address, Listen};
 use crate::session::http::Http;
 use crate::{Reactor, Token};
@@ -26,6 +27,7 @@ pub(super) enum Kind {
     TcpEcho,
     TcpSink,
     TcpGreeting,
+    TcpChat,
     UdpEcho,
     UdpResponder,
 }
@@ -39,6 +41,7 @@ impl Kind {
             Kind::TcpEcho => "tcp-echo",
             Kind::TcpSink => "tcp-sink",
             Kind::TcpGreeting => "tcp-greeting",
+            Kind::TcpChat => "tcp-chat",
             Kind::UdpEcho => "udp-echo",
             Kind::UdpResponder => "udp-responder",
         }
@@ -52,6 +55,7 @@ impl Kind {
             Kind::TcpEcho => "sends back what it gets",
             Kind::TcpSink => "logs what it gets",
             Kind::TcpGreeting => "says hello, a byte at a time",
+            Kind::TcpChat => "a room, shared with the page /chat",
             Kind::UdpEcho => "sends each datagram back",
             Kind::UdpResponder => "logs each datagram, says who it is",
         }
@@ -65,6 +69,7 @@ impl Kind {
             Kind::TcpEcho | Kind::UdpEcho => 7007,
             Kind::TcpSink => 8088,
             Kind::TcpGreeting => 8087,
+            Kind::TcpChat => 8086,
             Kind::UdpResponder => 8023,
         })
     }
@@ -83,18 +88,19 @@ impl Kind {
         self,
         reactor: &mut Reactor,
         how: Listen,
-        site: &Rc<Site>,
+        services: &Services,
         secure: Option<&Secure>,
     ) -> io::Result<Token> {
         match (self, secure) {
-            (Kind::Http, _) => reactor.listen(how, Http::shared(site)),
+            (Kind::Http, _) => reactor.listen(how, Http::shared(&services.site)),
             (Kind::Https, Some(Secure { config, .. })) => {
-                reactor.listen_tls(how, config.clone(), Http::shared(site))
+                reactor.listen_tls(how, config.clone(), Http::shared(&services.site))
             }
             (Kind::Https, None) => Err(io::Error::other("TLS is not configured")),
             (Kind::TcpEcho, _) => reactor.listen(how, Echo),
             (Kind::TcpSink, _) => reactor.listen(how, Sink),
             (Kind::TcpGreeting, _) => reactor.listen(how, Greet),
+            (Kind::TcpChat, _) => reactor.listen(how, Tcp(Rc::clone(&services.room))),
             (Kind::UdpEcho, _) => reactor.bind_udp(how, Echo),
             (Kind::UdpResponder, _) => reactor.bind_udp(how, Responder),
         }
@@ -115,7 +121,7 @@ impl Kind {
         match self {
             Kind::Http => format!("curl http://{in_url}:{port}/plaintext"),
             Kind::Https => format!("curl {trust} https://{in_url}:{port}/plaintext"),
-            Kind::TcpGreeting => format!("nc {host} {port}"),
+            Kind::TcpGreeting | Kind::TcpChat => format!("nc {host} {port}"),
             Kind::TcpEcho | Kind::TcpSink => format!("printf 'hello\\n' | nc -w 1 {host} {port}"),
             Kind::UdpEcho | Kind::UdpResponder => {
                 format!("printf 'hello\\n' | nc -u -w 1 {host} {port}")
@@ -127,7 +133,7 @@ impl Kind {
         match self {
             Kind::Http => format!("curl --unix-socket {path} http://localhost/plaintext"),
             Kind::Https => format!("curl {trust} --unix-socket {path} https://localhost/plaintext"),
-            Kind::TcpGreeting => format!("nc -U {path}"),
+            Kind::TcpGreeting | Kind::TcpChat => format!("nc -U {path}"),
             Kind::TcpEcho | Kind::TcpSink => format!("printf 'hello\\n' | nc -w 1 -U {path}"),
             Kind::UdpEcho | Kind::UdpResponder => {
                 format!("printf 'hello\\n' | socat -t 1 - UNIX-SENDTO:{path},bind={path}.me")

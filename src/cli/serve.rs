@@ -1,7 +1,6 @@
 //! `readyloop serve`: every row on one loop, until a signal ends it.
 
 use std::io::{self, ErrorKind};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Args};
@@ -14,16 +13,13 @@ use super::knobs::Knobs;
 use super::logger::Logger;
 use super::place::Place;
 use super::row::Kind;
+use super::services::Services;
 use super::tls::{self, Secure, Tls};
 use super::{signals, units};
 use crate::Reactor;
 use crate::app::site::pages::Row;
-use crate::app::site::{Parts, Site};
-use crate::app::topics::{self, Hub};
 use crate::reactor::world::{Address, Listen};
-use crate::web::log::Log;
-use crate::web::metrics::Registry;
-use crate::web::router::Router;
+use crate::web::cors::Cors;
 
 /// How the arguments of a row are explained.
 const ADDRESSES: &str = "Rows (ADDR: 8080, :8080, 127.0.0.1:8080, [::1]:8080, localhost:8080, \
@@ -72,6 +68,9 @@ pub(super) struct Serve {
     /// Says "Hello World!", a byte at a time [default: 127.0.0.1:8087]
     #[arg(long, value_name = "ADDR", help_heading = ADDRESSES)]
     tcp_greeting: Vec<Place>,
+    /// A chat room with heart-beats, shared with the page /chat [default: 127.0.0.1:8086]
+    #[arg(long, value_name = "ADDR", help_heading = ADDRESSES)]
+    tcp_chat: Vec<Place>,
     /// Sends each datagram back [default: 127.0.0.1:7007]
     #[arg(long, value_name = "ADDR", help_heading = ADDRESSES)]
     udp_echo: Vec<Place>,
@@ -100,6 +99,9 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     access: Access,
+    /// Let pages of this origin, or of any (*), read the answers; can be repeated
+    #[arg(long, value_name = "ORIGIN|*", help_heading = "Web")]
+    cors: Vec<String>,
 
     #[command(flatten)]
     tls: Tls,
@@ -139,18 +141,14 @@ impl Serve {
         let descriptors = raise_descriptors();
         let connections = limits.connections;
         let mut reactor = Reactor::new(limits)?;
-        let registry = Registry::new();
         let access = self.access.start()?;
-        let log = access.clone().map(|(format, requests)| Log::new(format, requests));
-        let requests = access.map(|(_, requests)| requests);
-        watch_access(&registry, requests.as_ref());
-        let site =
-            Rc::new(Site::new(Parts { burn, routes: self.routes(&registry)?, registry, log })?);
+        let requests = access.as_ref().map(|(_, requests)| requests.clone());
+        let services = Services::new(self.folder.open()?, access, self.cors()?, burn)?;
         let mut rows = Vec::new();
         for (kind, place) in &plan {
-            self.bind(&mut reactor, *kind, place, &site, secure.as_ref(), &mut rows)?;
+            self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
         }
-        site.describe(&rows).map_err(io::Error::other)?;
+        services.site.describe(&rows).map_err(io::Error::other)?;
         signals::watch(&mut reactor, self.drain, reload(secure.as_ref(), requests.clone()))?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
@@ -165,16 +163,17 @@ impl Serve {
         finish(&mut reactor)
     }
 
-    /// The routes of the services that share the web server's addresses.
-    fn routes(&self, registry: &Registry) -> Result<Router, Failure> {
-        let hub = Hub::new(topics::Options::default());
-        topics::measure(&hub, registry);
-        let router = Router::new().nest("", topics::routes(&hub));
-        Ok(match self.folder.open()? {
-            Some(files) => {
-                router.fallback(move |request, reply| files.answer(request.head(), reply))
-            }
-            None => router,
+    /// Whose pages may read the answers.
+    fn cors(&self) -> Result<Option<Cors>, Failure> {
+        if self.cors.is_empty() {
+            return Ok(None);
+        }
+        if self.cors.iter().any(|origin| origin == "*") {
+            return Ok(Some(Cors::any()));
+        }
+        Cors::origins(self.cors.iter().cloned()).map(Some).map_err(|origin| {
+            let what = format!("--cors {origin} is no origin");
+            Failure::new(Fault::Usage, what).advise("an origin: https://a.example, or * for all")
         })
     }
 
@@ -200,6 +199,7 @@ impl Serve {
             Kind::TcpEcho => &self.tcp_echo,
             Kind::TcpSink => &self.tcp_sink,
             Kind::TcpGreeting => &self.tcp_greeting,
+            Kind::TcpChat => &self.tcp_chat,
             Kind::UdpEcho => &self.udp_echo,
             Kind::UdpResponder => &self.udp_responder,
         }
@@ -236,7 +236,7 @@ impl Serve {
         reactor: &mut Reactor,
         kind: Kind,
         place: &Place,
-        site: &Rc<Site>,
+        services: &Services,
         secure: Option<&Secure>,
         rows: &mut Vec<Row>,
     ) -> Result<(), Failure> {
@@ -245,7 +245,7 @@ impl Serve {
         let mut bound = 0;
         let mut last = io::Error::new(ErrorKind::NotFound, "no address has this name");
         for address in addresses {
-            let result = kind.serve(reactor, self.listen(kind, address), site, secure);
+            let result = kind.serve(reactor, self.listen(kind, address), services, secure);
             let token = match result {
                 Ok(token) => token,
                 // Of a name's several addresses some may be out of this machine's reach.
@@ -338,14 +338,6 @@ fn reload(secure: Option<&Secure>, requests: Option<Requests>) -> impl FnMut() +
             Some(config) => tls::reload(config),
             None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
         }
-    }
-}
-
-/// Has `/metrics` tell of lines that were lost.
-fn watch_access(registry: &Registry, requests: Option<&Requests>) {
-    if let Some(requests) = requests.cloned() {
-        let help = "Lines of the access log that were lost.";
-        registry.counter("access_log_lost_total", help, move || requests.lost());
     }
 }
 

@@ -14,29 +14,16 @@ use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
 use crate::probe::Fact;
 use crate::reactor::core::Core;
+use crate::reactor::lifecycle;
+use crate::reactor::listener::ListenerEntry;
 use crate::reactor::rule::Rule;
-use crate::reactor::stream::{self, StreamEntry};
+use crate::reactor::stream::StreamEntry;
 use crate::reactor::table::{Entry, Table};
-use crate::reactor::world::{Listen, World};
+use crate::reactor::world::World;
 use crate::session::Service;
 use crate::session::datagram::Peer;
 use crate::time::Moment;
 use crate::token::Token;
-
-/// A listening socket and what it opens.
-pub(crate) struct ListenerEntry<W: World> {
-    pub(crate) listener: W::Listener,
-    pub(crate) how: Listen,
-    pub(crate) service: Rc<dyn Service>,
-    pub(crate) tls: Option<TlsConfig>,
-    pub(crate) generation: u32,
-    pub(crate) armed: Moment,
-    /// When to try again after the system ran out of descriptors.
-    pub(crate) retry: Moment,
-    pub(crate) readable: bool,
-    pub(crate) queued: bool,
-    pub(crate) paused: bool,
-}
 
 /// How often a shortage is logged.
 const COMPLAINT: Duration = Duration::from_secs(60);
@@ -206,5 +193,5 @@ fn open<W: World>(
         },
     };
     table.insert(token, Entry::Stream(StreamEntry::new(socket, connection, token.generation())));
-    stream::start(token, table, core);
+    lifecycle::start(token, table, core);
 }

@@ -12,7 +12,7 @@ use crate::error::CloseReason;
 use crate::reactor::Reactor;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
-use crate::reactor::{accept, stream};
+use crate::reactor::{accept, lifecycle};
 use crate::session::CloseMode;
 use crate::time::Moment;
 use crate::token::Token;
@@ -131,7 +131,7 @@ impl<W: World> Reactor<W> {
 
     fn cut_off(&mut self) {
         for token in self.table.tokens() {
-            stream::close(token, CloseReason::Drained, &mut self.table, &mut self.core);
+            lifecycle::close(token, CloseReason::Drained, &mut self.table, &mut self.core);
         }
     }
 }

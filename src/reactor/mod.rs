@@ -11,6 +11,8 @@ mod drain;
 pub mod edge;
 mod external;
 mod handle;
+mod lifecycle;
+mod listener;
 mod offload;
 mod ops;
 mod rule;
@@ -40,13 +42,13 @@ use crate::time::Moment;
 use crate::token::Token;
 
 use self::core::Core;
-use accept::ListenerEntry;
 use drain::Drain;
 use edge::Edge;
 use external::ExternalEntry;
 pub use external::OnReady;
 use handle::{Command, Shared};
 pub use handle::{Handle, SendError};
+use listener::ListenerEntry;
 pub use rule::Rule;
 use rule::Rules;
 use stream::StreamEntry;
@@ -198,7 +200,7 @@ impl<W: World> Reactor<W> {
         let connection = Connection::with_session(session, &mut self.core.io(token, 0));
         let entry = StreamEntry::new(socket, connection, token.generation());
         self.table.insert(token, Entry::Stream(entry));
-        stream::start(token, &mut self.table, &mut self.core);
+        lifecycle::start(token, &mut self.table, &mut self.core);
         token
     }
 
@@ -344,7 +346,7 @@ impl<W: World> Reactor<W> {
                 if !entry.is_queued()
                     && let Some(reason) = stream::drive(entry, token, core)
                 {
-                    stream::close(token, reason, &mut self.table, core);
+                    lifecycle::close(token, reason, &mut self.table, core);
                 }
             }
             Entry::Listener(entry) => {
@@ -401,7 +403,7 @@ impl<W: World> Reactor<W> {
         if let Some(Entry::Stream(entry)) = self.table.get(token)
             && let Some(reason) = stream::drive(entry, token, &mut self.core)
         {
-            stream::close(token, reason, &mut self.table, &mut self.core);
+            lifecycle::close(token, reason, &mut self.table, &mut self.core);
         }
     }
 
@@ -416,7 +418,7 @@ impl<W: World> Reactor<W> {
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
-                        stream::close(token, reason, &mut self.table, &mut self.core);
+                        lifecycle::close(token, reason, &mut self.table, &mut self.core);
                     }
                 }
                 Some(Entry::Listener(entry)) if entry.armed == moment => {
@@ -464,7 +466,7 @@ impl<W: World> Drop for Reactor<W> {
     fn drop(&mut self) {
         self.shared.leave();
         for token in self.table.tokens() {
-            stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+            lifecycle::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
             if self.table.get(token).is_some() {
                 self.close(token, CloseMode::Abort);
             }

@@ -9,7 +9,7 @@ use crate::probe::Fact;
 use crate::reactor::handle::Handle;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
-use crate::reactor::{Reactor, stream};
+use crate::reactor::{Reactor, lifecycle};
 use crate::session::{CloseMode, Message, OffloadFailed, Op};
 use crate::token::Token;
 
@@ -53,7 +53,7 @@ impl<W: World> Reactor<W> {
         entry.expected = entry.expected.saturating_sub(1);
         let over = entry.hear(token, core, |connection, io| connection.message(message, io));
         if let Some(reason) = over {
-            stream::close(token, reason, &mut self.table, core);
+            lifecycle::close(token, reason, &mut self.table, core);
         }
     }
 
@@ -99,7 +99,7 @@ impl<W: World> Reactor<W> {
         match self.table.get(token) {
             // Not by a drive, which would first send what waits.
             Some(Entry::Stream(_)) if mode == CloseMode::Abort => {
-                stream::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
+                lifecycle::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
             }
             Some(Entry::Stream(entry)) => entry.deliver(token, &mut self.core, |connection, io| {
                 connection.close_by(mode, CloseReason::Aborted, io);

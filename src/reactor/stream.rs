@@ -13,7 +13,6 @@ use crate::error::{CloseReason, Phase};
 use crate::probe::Fact;
 use crate::reactor::core::Core;
 use crate::reactor::rule::Rule;
-use crate::reactor::table::{Entry, Table};
 use crate::reactor::world::{Ready, Stream, World};
 use crate::reactor::write::{flush, write_back, write_through};
 use crate::time::Moment;
@@ -49,6 +48,8 @@ impl Marks {
     const SHUT: u8 = 16;
     /// It is in the dirty list.
     const DIRTY: u8 = 32;
+    /// It has sent files.
+    pub(super) const FILES: u8 = 64;
 
     #[inline]
     pub(super) fn has(self, mark: u8) -> bool {
@@ -317,6 +318,9 @@ fn produce_more<W: World>(
             break;
         }
         entry.connection.drained(&mut core.io(token, entry.backlog.len()));
+        // A unit stands for a buffer's worth: whoever says more at once has had its turn sooner.
+        let buffers = core.out.len() / core.env.limits.read_bytes;
+        *budget = budget.saturating_sub(u32::try_from(buffers).unwrap_or(u32::MAX));
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
         }
@@ -409,41 +413,4 @@ pub(crate) fn fire<W: World>(
         core.arm(&mut entry.armed, deadline, token);
     }
     None
-}
-
-/// The first drive of an entry that was just inserted: what its session said when it was opened is
-/// in `out`.
-pub(crate) fn start<W: World>(token: Token, table: &mut Table<W>, core: &mut Core<W>) {
-    let Some(Entry::Stream(entry)) = table.get(token) else { return };
-    let over = write_through(entry, token, core).or_else(|| drive(entry, token, core));
-    if let Some(reason) = over {
-        close(token, reason, table, core);
-    }
-}
-
-/// Ends an entry: its session hears why, its socket closes, its slot is free for another.
-pub(crate) fn close<W: World>(
-    token: Token,
-    reason: CloseReason,
-    table: &mut Table<W>,
-    core: &mut Core<W>,
-) {
-    if !matches!(table.get(token), Some(Entry::Stream(_))) {
-        return;
-    }
-    let Some(Entry::Stream(mut entry)) = table.remove(token) else { return };
-    match entry.connection.fault() {
-        Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
-        None => log::debug!("closed {token}: {reason}"),
-    }
-    entry.connection.closed(reason, &mut core.env);
-    if entry.backlog.is_empty() {
-        core.world.close(entry.socket);
-    } else {
-        // Cut short: an orderly end would tell the peer that this was all.
-        core.world.abort(entry.socket);
-    }
-    core.env.live -= 1;
-    core.freed = true;
-    core.fact(Fact::Closed { token, reason });
 }

@@ -2,8 +2,8 @@
 
 use slab::Slab;
 
-use crate::reactor::accept::ListenerEntry;
 use crate::reactor::external::ExternalEntry;
+use crate::reactor::listener::ListenerEntry;
 use crate::reactor::stream::StreamEntry;
 use crate::reactor::udp::DatagramEntry;
 use crate::reactor::world::World;

@@ -14,10 +14,12 @@
 mod room;
 mod tcp;
 pub mod text;
-#[cfg(feature = "web")]
 pub mod web;
 
+use std::rc::Rc;
 use std::time::Duration;
+
+use crate::web::metrics::Registry;
 
 pub use room::{Room, Via};
 pub use tcp::Tcp;
@@ -56,4 +58,15 @@ impl Default for Options {
             announced: 256,
         }
     }
+}
+
+/// Registers what is counted of a room.
+pub fn measure(room: &Rc<Room>, registry: &Registry) {
+    let read = |read: fn(&Room) -> u64| {
+        let room = Rc::clone(room);
+        move || read(&room)
+    };
+    registry.gauge("chat_members", "Members of the chat room.", read(Room::members));
+    registry.counter("chat_said_total", "Messages said in the room.", read(Room::said));
+    registry.counter("chat_lost_total", "Messages that slow members lost.", read(Room::lost));
 }

@@ -84,9 +84,7 @@ pub fn line(time: &str, name: &str, words: &str) -> String {
 /// A name that can stand in a line: no control characters, no invisible ones that turn the line
 /// round, no `: ` that would end it, neither empty nor long.
 pub fn name(wish: &str, most: usize) -> Option<String> {
-    let is_hidden = |c: char| {
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let plain: String = wish.chars().filter(|c| !c.is_control() && !is_hidden(*c)).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
     let name: String = words.join(" ").replace(": ", ":").chars().take(most).collect();

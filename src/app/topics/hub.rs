@@ -13,6 +13,7 @@ use super::ring::{Ring, Stored};
 use super::topic::Topic;
 use crate::Bytes;
 use crate::session::Env;
+use crate::session::ws::encode_text;
 use crate::time::Moment;
 use crate::token::Token;
 use crate::web::{date, sse};
@@ -94,6 +95,7 @@ impl Hub {
         let message = Stored {
             id,
             event: Bytes::from(sse::event(Some(id), None, &json)),
+            frame: encode_text(&json),
             json: Bytes::from(json),
         };
         self.published.set(self.published.get() + 1);

@@ -20,6 +20,7 @@ mod hub;
 mod poll;
 mod publish;
 mod ring;
+mod socket;
 mod topic;
 
 use std::rc::Rc;
@@ -81,12 +82,13 @@ const TOPICS: usize = 16;
 /// The routes of topics.
 pub fn routes(hub: &Rc<Hub>) -> Router {
     let (publishing, polling, listening) = (Rc::clone(hub), Rc::clone(hub), Rc::clone(hub));
-    let listing = Rc::clone(hub);
+    let (listing, attending) = (Rc::clone(hub), socket::routes(hub));
     Router::new()
         .get("/topics", move |_, reply| poll::list(&listing, reply))
         .get("/topics/{name}", move |request, reply| poll::answer(&polling, request, reply))
         .post("/topics/{name}", move |request, reply| publish::answer(&publishing, request, reply))
         .get("/events", move |request, reply| events::answer(&listening, request, reply))
+        .nest("", attending)
 }
 
 /// Registers what is counted of topics.

@@ -13,6 +13,8 @@ pub struct Stored {
     pub json: Bytes,
     /// The same as a Server-Sent Event.
     pub event: Bytes,
+    /// The same as a WebSocket frame.
+    pub frame: Bytes,
 }
 
 /// How many numbers of messages that are gone are remembered, to say exactly how many were missed.
@@ -85,7 +87,7 @@ mod tests {
 
     fn message(id: u64, length: usize) -> Stored {
         let json = Bytes::from(vec![b'x'; length]);
-        Stored { id, json, event: Bytes::new() }
+        Stored { id, json, event: Bytes::new(), frame: Bytes::new() }
     }
 
     #[test]

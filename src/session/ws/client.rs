@@ -9,7 +9,7 @@ use super::{Handler, Options, WebSocket, code};
 use crate::error::{CloseReason, Fault, Phase};
 use crate::proto::ws::handshake::{Ask, Asking, Rejected};
 use crate::proto::ws::{Keys, Reader, Role, Sender};
-use crate::session::{CloseMode, Cx, Flow, Session};
+use crate::session::{CloseMode, Cx, Env, Flow, Session};
 use crate::time::Moment;
 
 /// Where a client wants to go.
@@ -48,13 +48,13 @@ impl<H: Handler> Client<H> {
     }
 
     #[cold]
-    fn reject(&mut self, rejected: Rejected) -> Flow {
+    fn reject(&mut self, rejected: Rejected, env: &mut Env) -> Flow {
         let what = match rejected {
             Rejected::Status(status) => format!("the server answered {status}"),
             Rejected::Malformed(what) => what.to_owned(),
         };
         if let Some(mut handler) = self.handler.take() {
-            handler.on_close(code::ABNORMAL, &what);
+            handler.on_close(code::ABNORMAL, &what, env);
         }
         Flow::Close(CloseMode::Flush, CloseReason::Protocol(&REJECTED))
     }
@@ -71,17 +71,17 @@ impl<H: Handler> Session for Client<H> {
         };
         match Asking::request(&ask, self.random.nonce(), cx.out()) {
             Ok(asking) => self.asking = Some(asking),
-            Err(rejected) => return self.reject(rejected),
+            Err(rejected) => return self.reject(rejected, cx.env()),
         }
         Flow::Continue
     }
 
-    fn on_data(&mut self, input: &mut &[u8], _: &mut Cx<'_>) -> Flow {
+    fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
         let Some(asking) = &self.asking else { return Flow::Continue };
         let answer = match asking.answer(input) {
             Ok(Some(answer)) => answer,
             Ok(None) => return Flow::Continue,
-            Err(rejected) => return self.reject(rejected),
+            Err(rejected) => return self.reject(rejected, cx.env()),
         };
         let Some(handler) = self.handler.take() else { return Flow::Continue };
         let mut random = std::mem::take(&mut self.random);
@@ -96,9 +96,9 @@ impl<H: Handler> Session for Client<H> {
         Flow::Close(CloseMode::Abort, CloseReason::TimedOut(Phase::Head))
     }
 
-    fn on_close(&mut self, _: CloseReason) {
+    fn on_close(&mut self, _: CloseReason, env: &mut Env) {
         if let Some(mut handler) = self.handler.take() {
-            handler.on_close(code::ABNORMAL, "no answer");
+            handler.on_close(code::ABNORMAL, "no answer", env);
         }
     }
 

@@ -21,7 +21,7 @@ pub use crate::proto::ws::frame::{encode_binary, encode_text};
 pub use crate::proto::ws::handshake::Origins;
 use crate::proto::ws::{Bounds, Close, Event, Reader, Refusal, Scratch};
 pub use crate::proto::ws::{Deflate, code};
-use crate::session::{CloseMode, Cx, Flow, Message, Session};
+use crate::session::{CloseMode, Cx, Env, Flow, Message, Session};
 use crate::time::Moment;
 
 pub use accept::accept;
@@ -75,8 +75,9 @@ pub trait Handler: 'static {
 
     /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
     /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
-    fn on_close(&mut self, code: u16, reason: &str) {
-        let _ = (code, reason);
+    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
+    fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
+        let _ = (code, reason, env);
     }
 }
 
@@ -207,9 +208,9 @@ impl<H: Handler> Session for WebSocket<H> {
         self.link.time_out(cx)
     }
 
-    fn on_close(&mut self, _: CloseReason) {
+    fn on_close(&mut self, _: CloseReason, env: &mut Env) {
         let (code, reason) = self.link.farewell();
-        self.handler.on_close(code, &reason);
+        self.handler.on_close(code, &reason, env);
     }
 
     fn deadline(&self) -> Moment {

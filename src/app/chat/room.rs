@@ -1,0 +1,252 @@
+//! Who is in the room, what was said, and who is told: [`Room`].
+//!
+//! Members call it; it records wishes and calls nobody.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::{Options, text};
+use crate::Bytes;
+use crate::session::ws::encode_text;
+use crate::session::{Env, Message, Op};
+use crate::time::Moment;
+use crate::token::Token;
+use crate::web::date;
+
+/// How a member came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// In the browser.
+    Web,
+    /// Over plain TCP.
+    Tcp,
+}
+
+/// Who is in the room.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Present {
+    name: String,
+    via: Via,
+}
+
+struct Member {
+    who: Present,
+    /// Messages that it may say at once, in thousandths.
+    may_say: u64,
+    since: Moment,
+}
+
+/// What members of the page are told.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Event<'a> {
+    Welcome { you: &'a str, members: &'a [Present], history: Vec<&'a serde_json::value::RawValue> },
+    Message { id: u64, time: &'a str, name: &'a str, text: &'a str, via: Via },
+    Joined(&'a Present),
+    Left(&'a Present),
+    Pong,
+    Error { what: &'a str },
+}
+
+impl Event<'_> {
+    pub(super) fn json(&self) -> String {
+        // Nothing in an event can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// It speaks faster than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooFast;
+
+/// A room.
+pub struct Room {
+    pub(super) options: Options,
+    inside: RefCell<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    members: BTreeMap<Token, Member>,
+    history: VecDeque<Box<serde_json::value::RawValue>>,
+    said: u64,
+    lost: u64,
+}
+
+impl Room {
+    /// An empty room.
+    pub fn new(options: Options) -> Rc<Self> {
+        Rc::new(Room { options, inside: RefCell::default() })
+    }
+
+    /// Lets a connection in, called what it wishes to be called or nearly so. Answers its name.
+    pub(super) fn enter(&self, token: Token, wish: &str, via: Via, env: &mut Env) -> String {
+        let mut inside = self.inside.borrow_mut();
+        let name = inside.unique(wish, self.options.name_chars, token);
+        let who = Present { name: name.clone(), via };
+        let may_say = u64::from(self.options.burst) * 1000;
+        inside.members.insert(token, Member { who: who.clone(), may_say, since: env.now });
+        self.announce(&inside, &Event::Joined(&who), token, env);
+        name
+    }
+
+    /// Calls a member by another name, if it claims one.
+    pub(super) fn rename(&self, token: Token, wish: &str, env: &mut Env) {
+        let mut inside = self.inside.borrow_mut();
+        let Some(wish) = text::name(wish, self.options.name_chars) else { return };
+        let unique = inside.unique(&wish, self.options.name_chars, token);
+        let Some(member) = inside.members.get_mut(&token) else { return };
+        if member.who.name == unique {
+            return;
+        }
+        let before = member.who.clone();
+        member.who.name = unique;
+        let now = member.who.clone();
+        self.announce(&inside, &Event::Left(&before), token, env);
+        self.announce(&inside, &Event::Joined(&now), token, env);
+    }
+
+    /// A member is gone.
+    pub(super) fn leave(&self, token: Token, env: &mut Env) {
+        let mut inside = self.inside.borrow_mut();
+        if let Some(member) = inside.members.remove(&token) {
+            self.announce(&inside, &Event::Left(&member.who), token, env);
+        }
+    }
+
+    /// Has members of the page told of somebody, while they are few enough to care.
+    fn announce(&self, inside: &Inside, event: &Event<'_>, except: Token, env: &mut Env) {
+        if inside.members.len() <= self.options.announced {
+            let frame = encode_text(&event.json());
+            inside.tell(Via::Web, &frame, Some(except), &mut env.ops);
+        }
+    }
+
+    /// Allows a member one more message, or not.
+    pub(super) fn allow(&self, token: Token, now: Moment) -> Result<(), TooFast> {
+        let mut inside = self.inside.borrow_mut();
+        let Some(member) = inside.members.get_mut(&token) else { return Err(TooFast) };
+        let gained = now.since(member.since).as_millis() * u128::from(self.options.rate);
+        let most = u64::from(self.options.burst) * 1000;
+        let gained = u64::try_from(gained).unwrap_or(most);
+        member.may_say = member.may_say.saturating_add(gained).min(most);
+        member.since = now;
+        member.may_say = member.may_say.checked_sub(1000).ok_or(TooFast)?;
+        Ok(())
+    }
+
+    /// A member of the page says something: all hear it, itself included.
+    pub(super) fn say(&self, token: Token, words: &str, env: &mut Env) {
+        let time = date::rfc3339(env.wall());
+        let mut inside = self.inside.borrow_mut();
+        let Some(name) = inside.members.get(&token).map(|member| member.who.name.clone()) else {
+            return;
+        };
+        let frame = self.keep(&mut inside, &time, &name, words, Via::Web);
+        inside.tell(Via::Web, &frame, None, &mut env.ops);
+        let line = text::line(&clock(&time), &name, words);
+        inside.tell(Via::Tcp, &Bytes::from(line), Some(token), &mut env.ops);
+    }
+
+    /// A TCP member says something: the others of its kind hear it byte for byte, the page hears who
+    /// says what.
+    pub(super) fn say_raw(&self, token: Token, bytes: Bytes, env: &mut Env) {
+        let told = text::told(&bytes);
+        if let Some(wish) = told.iter().find_map(|told| told.name.as_deref()) {
+            self.rename(token, wish, env);
+        }
+        let time = date::rfc3339(env.wall());
+        let mut inside = self.inside.borrow_mut();
+        let Some(name) = inside.members.get(&token).map(|member| member.who.name.clone()) else {
+            return;
+        };
+        inside.tell(Via::Tcp, &bytes, Some(token), &mut env.ops);
+        for told in told {
+            let frame = self.keep(&mut inside, &time, &name, &told.text, Via::Tcp);
+            inside.tell(Via::Web, &frame, Some(token), &mut env.ops);
+        }
+    }
+
+    /// Makes a message of the page and keeps it for newcomers.
+    fn keep(&self, inside: &mut Inside, time: &str, name: &str, words: &str, via: Via) -> Bytes {
+        inside.said += 1;
+        let json = Event::Message { id: inside.said, time, name, text: words, via }.json();
+        let frame = encode_text(&json);
+        if let Ok(json) = serde_json::value::RawValue::from_string(json) {
+            inside.history.push_back(json);
+        }
+        while inside.history.len() > self.options.history {
+            inside.history.pop_front();
+        }
+        frame
+    }
+
+    /// What a newcomer to the page is told.
+    pub(super) fn welcome(&self, token: Token) -> String {
+        let inside = self.inside.borrow();
+        let members: Vec<Present> = inside
+            .members
+            .values()
+            .map(|member| member.who.clone())
+            .take(self.options.announced)
+            .collect();
+        let you = inside.members.get(&token).map_or("", |member| &member.who.name);
+        let history = inside.history.iter().map(|message| &**message).collect();
+        Event::Welcome { you, members: &members, history }.json()
+    }
+
+    /// Counts messages that slow members lost.
+    pub(super) fn count_lost(&self, count: u64) {
+        self.inside.borrow_mut().lost += count;
+    }
+
+    /// Members now.
+    pub fn members(&self) -> u64 {
+        self.inside.borrow().members.len() as u64
+    }
+
+    /// Messages said.
+    pub fn said(&self) -> u64 {
+        self.inside.borrow().said
+    }
+
+    /// Messages that slow members lost.
+    pub fn lost(&self) -> u64 {
+        self.inside.borrow().lost
+    }
+}
+
+impl Inside {
+    /// Sends something to all members of one kind but one.
+    fn tell(&self, via: Via, what: &Bytes, except: Option<Token>, ops: &mut Vec<Op>) {
+        let others = self.members.iter().filter(|(token, _)| Some(**token) != except);
+        let receivers = others.filter(|(_, member)| member.who.via == via);
+        ops.extend(receivers.map(|(token, _)| Op::Send(*token, Message::Bytes(what.clone()))));
+    }
+
+    /// The wish, or the wish with a number if somebody else is called that, however it is written.
+    fn unique(&self, wish: &str, most: usize, token: Token) -> String {
+        let wish = text::name(wish, most).unwrap_or_else(|| "guest".into());
+        let is_taken = |name: &str| {
+            self.members.iter().any(|(other, member)| {
+                *other != token && member.who.name.to_lowercase() == name.to_lowercase()
+            })
+        };
+        if !is_taken(&wish) {
+            return wish;
+        }
+        (2..)
+            .map(|number: u64| format!("{wish}-{number}"))
+            .find(|name| !is_taken(name))
+            .unwrap_or(wish)
+    }
+}
+
+/// The tutorials' clients write a date and a time without zone or fraction.
+fn clock(rfc3339: &str) -> String {
+    rfc3339.get(..19).unwrap_or(rfc3339).replace('T', " ")
+}
