@@ -576,6 +576,9 @@ fn a_file_that_many_ask_for_is_looked_up_once() {
     }
 }
 
+/// A call of one connection. Boxed, as one call may bring about another.
+type Call = Box<dyn FnOnce(&mut Connection, &mut Io<'_>)>;
+
 /// Several connections on one loop.
 struct Herd {
     members: Vec<(Connection, Out)>,
@@ -614,8 +617,7 @@ impl Herd {
     }
 
     fn tell(&mut self, to: Token, message: Message) {
-        let call: Box<dyn FnOnce(&mut Connection, &mut Io<'_>)> =
-            Box::new(|connection, io| connection.message(message, io));
+        let call: Call = Box::new(|connection, io| connection.message(message, io));
         self.call(to.index(), call);
     }
 
