@@ -19,7 +19,6 @@ use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
 use readyloop::session::{Env, Op};
-use readyloop::web::router::Router;
 use readyloop::{Limits, Moment, Token};
 use serde_json::{Value, json};
 
@@ -187,11 +186,9 @@ impl Line {
         env.date.refresh(Moment::START, UNIX_EPOCH + Duration::from_secs(1000));
         let mut out = Out::default();
         let notes = Notes::new(Store::in_memory(options).expect("a store"));
-        let router = Router::new().nest("", notes.routes());
+        let router = notes.routes();
         assert!(router.check().is_ok(), "{:?}", router.check());
-        let service = Http::new(move |head: &_, reply: readyloop::session::http::Reply<'_, '_>| {
-            router.answer(head, reply)
-        });
+        let service = Http::new(router);
         let mut io = Io { out: &mut out, env: &mut env, token: Self::TOKEN, unsent: 0 };
         let connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
         Line { connection, env, out }
