@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["base", "proto"]),
     ("connection", &["base", "session"]),
     ("reactor", &["base", "session", "connection"]),
-    ("sim", &["base", "session", "connection", "reactor"]),
+    ("sim", &["base", "proto", "session", "connection", "reactor"]),
     ("web", &["base", "proto", "session"]),
     ("app", &["base", "proto", "session", "web"]),
     ("cli", &["base", "proto", "session", "connection", "reactor", "app", "web"]),

@@ -1,6 +1,8 @@
 //! The routes of the web server, without a socket.
 #![cfg(feature = "web")]
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use readyloop::app::site::pages::Row;
@@ -10,6 +12,8 @@ use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
 use readyloop::session::{Env, Op};
+use readyloop::web::cors::Cors;
+use readyloop::web::log::{Format, Log, Sink};
 use readyloop::web::metrics::Registry;
 use readyloop::web::router::Router;
 use readyloop::{Limits, Moment, Token};
@@ -25,8 +29,13 @@ struct Visit {
 
 impl Visit {
     fn new() -> Self {
+        Visit::of(|_| ())
+    }
+
+    fn of(change: impl FnOnce(&mut Parts)) -> Self {
         let (routes, registry) = (Router::new(), Registry::new());
-        let parts = Parts { burn: |_| (), routes, registry, log: None };
+        let mut parts = Parts { burn: |_| (), routes, cors: None, registry, log: None };
+        change(&mut parts);
         let site = Site::new(parts).expect("good routes");
         let row = Row {
             name: "tcp-echo",
@@ -62,6 +71,14 @@ impl Visit {
 
     fn take(&mut self) -> String {
         String::from_utf8_lossy(&self.out.take()).into_owned()
+    }
+
+    fn post(&mut self, path: &str, content_type: &str, body: &str) -> String {
+        let length = body.len();
+        self.say(&format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
     }
 
     fn ask(&mut self, method: &str, path: &str) -> String {
@@ -150,7 +167,7 @@ fn what_is_not_there_and_what_is_no_number_is_said() {
         assert_eq!(body(&answer).is_empty(), status == "308", "{path}");
     }
     let answer = visit.say("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n");
-    assert_eq!(field(&answer, "Allow"), Some("GET, HEAD, OPTIONS, POST, PUT"));
+    assert_eq!(field(&answer, "Allow"), Some("GET, HEAD, OPTIONS, POST, PUT, DELETE"));
 }
 
 #[test]
@@ -235,4 +252,141 @@ fn a_drain_is_told_to_whoever_asks_how_it_is() {
     assert_eq!(body(&visit.ask("GET", "/healthz")), "ok\n");
     visit.env.draining = true;
     assert!(visit.ask("GET", "/healthz").starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
+fn a_form_of_either_kind_is_shown() {
+    let mut visit = Visit::new();
+    let answer = visit.post("/form", "application/x-www-form-urlencoded", "a=1&b=x+%26&a=");
+    let expected = r#"{"fields":[{"name":"a","value":"1"},{"name":"b","value":"x &"},{"name":"a","value":""}]}"#;
+    assert_eq!(body(&answer), expected);
+    let form = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\né\r\n--x\r\n\
+        Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\
+        Content-Type: text/plain\r\n\r\nabc\r\n--x--\r\n";
+    let answer = visit.post("/form", "multipart/form-data; boundary=x", form);
+    let expected = concat!(
+        r#"{"fields":[{"name":"a","value":"é"},{"name":"f","file":"a.txt","type":"text/plain","#,
+        r#""bytes":3,"sha1":"a9993e364706816aba3e25717850c26c9cd0d89d"}]}"#
+    );
+    assert_eq!(body(&answer), expected);
+    for (content_type, status) in [("text/plain", "415"), ("multipart/form-data", "400")] {
+        let answer = visit.post("/form", content_type, form);
+        assert_eq!(answer.get(9..12), Some(status), "{answer}");
+    }
+}
+
+#[test]
+fn cookies_are_set_shown_and_forgotten() {
+    let mut visit = Visit::new();
+    let kind = "application/x-www-form-urlencoded";
+    let answer = visit.post("/cookies", kind, "a=1&__Host-b=2");
+    assert_eq!(answer.get(9..12), Some("422"), "not over plain HTTP: {answer}");
+    let answer = visit.post("/cookies", kind, "a=1&b=2");
+    let set: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
+    assert_eq!(set.len(), 2, "{answer}");
+    assert!(set[0].starts_with("a=1; HttpOnly; SameSite=Lax; ") && set[0].contains("Path=/"));
+    let answer = visit.say("GET /cookies HTTP/1.1\r\nHost: test\r\nCookie: a=1; b=\"2\"\r\n\r\n");
+    assert_eq!(body(&answer), r#"[{"name":"a","value":"1"},{"name":"b","value":"2"}]"#);
+    let answer = visit.ask("DELETE", "/cookies/a");
+    assert!(field(&answer, "Set-Cookie").is_some_and(|value| value.contains("Max-Age=0")));
+    let answer = visit.say(
+        "POST /cookies HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: cross-site\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=1",
+    );
+    assert_eq!(answer.get(9..12), Some("403"), "{answer}");
+}
+
+#[test]
+fn a_greeting_is_what_suits_best() {
+    let mut visit = Visit::new();
+    for (fields, status, kind, language) in [
+        ("", "200", "text/plain; charset=utf-8", "en"),
+        ("Accept: application/json\r\n", "200", "application/json", "en"),
+        (
+            "Accept: text/html, */*;q=0.1\r\nAccept-Language: fr-CH, de;q=0.9\r\n",
+            "200",
+            "text/html; charset=utf-8",
+            "fr",
+        ),
+        ("Accept-Language: xx\r\n", "200", "text/plain; charset=utf-8", "en"),
+        ("Accept: image/png\r\n", "406", "application/problem+json", ""),
+    ] {
+        let answer = visit.say(&format!("GET /negotiate HTTP/1.1\r\nHost: test\r\n{fields}\r\n"));
+        assert_eq!(answer.get(9..12), Some(status), "{answer}");
+        assert_eq!(field(&answer, "Content-Type"), Some(kind), "{answer}");
+        let said = field(&answer, "Content-Language").unwrap_or("");
+        assert_eq!(said, language, "{answer}");
+        assert_eq!(field(&answer, "Vary"), Some("Accept, Accept-Language"), "{answer}");
+    }
+}
+
+/// What an access log has been given.
+#[derive(Clone, Default)]
+struct Lines(Rc<RefCell<String>>);
+
+impl Sink for Lines {
+    fn take(&self, line: &[u8]) {
+        self.0.borrow_mut().push_str(&String::from_utf8_lossy(line));
+    }
+}
+
+#[test]
+fn every_request_has_its_line_when_it_has_ended() {
+    let lines = Lines::default();
+    let sink = lines.clone();
+    let mut visit = Visit::of(|parts| parts.log = Some(Log::new(Format::Common, sink)));
+    let told =
+        || lines.0.take().lines().map(|line| line.replace(" - - [", "|")).collect::<Vec<_>>();
+    visit.ask("GET", "/plaintext");
+    visit.ask("HEAD", "/nope?x=\"");
+    visit.ask("GET", "/delay/1500");
+    let at_once = told();
+    assert_eq!(at_once.len(), 2, "{at_once:?}");
+    assert!(
+        at_once[0].starts_with("unix:|")
+            && at_once[0].ends_with("\"GET /plaintext HTTP/1.1\" 200 13")
+    );
+    assert!(at_once[1].ends_with("\"HEAD /nope?x=\\\" HTTP/1.1\" 404 -"), "{at_once:?}");
+    visit.env.now = Moment::START + Duration::from_millis(1500);
+    visit.call(|connection, io| connection.timeout(io));
+    assert!(told()[0].ends_with("\"GET /delay/1500 HTTP/1.1\" 200 23"));
+    visit.say("nonsense\r\n\r\n");
+    assert!(told()[0].ends_with("\"-\" 400 -"));
+}
+
+#[test]
+fn requests_are_measured_by_their_routes() {
+    let mut visit = Visit::new();
+    visit.ask("GET", "/plaintext");
+    visit.ask("GET", "/bytes/5");
+    visit.ask("GET", "/bytes/x");
+    visit.ask("GET", "/random/1");
+    visit.ask("GET", "/delay/1500");
+    visit.env.now = Moment::START + Duration::from_millis(1500);
+    visit.call(|connection, io| connection.timeout(io));
+    visit.take();
+    let page = visit.ask("GET", "/metrics");
+    for line in [
+        r#"http_requests_total{route="/plaintext",method="GET",class="2xx"} 1"#,
+        r#"http_requests_total{route="/bytes/{n}",method="GET",class="2xx"} 1"#,
+        r#"http_requests_total{route="/bytes/{n}",method="GET",class="4xx"} 1"#,
+        r#"http_requests_total{route="none",method="GET",class="4xx"} 1"#,
+        r#"http_request_duration_seconds_bucket{route="/delay/{ms}",le="0.5"} 0"#,
+        r#"http_request_duration_seconds_bucket{route="/delay/{ms}",le="2.5"} 1"#,
+        r#"http_request_duration_seconds_sum{route="/delay/{ms}"} 1.5"#,
+    ] {
+        assert!(page.contains(line), "{line} in {page}");
+    }
+    assert!(!page.contains("random"), "labels are not what strangers ask for");
+}
+
+#[test]
+fn pages_of_other_origins_may_read_if_that_is_wanted() {
+    let ask = "GET /plaintext HTTP/1.1\r\nHost: test\r\nOrigin: https://a.example\r\n\r\n";
+    let name = "Access-Control-Allow-Origin";
+    assert_eq!(field(&Visit::new().say(ask), name), None);
+    let cors = Cors::origins(["https://a.example".to_owned()]).expect("an origin");
+    let mut visit = Visit::of(|parts| parts.cors = Some(cors));
+    assert_eq!(field(&visit.say(ask), name), Some("https://a.example"));
+    assert_eq!(field(&visit.ask("GET", "/plaintext"), "Vary"), Some("Origin"));
 }

@@ -20,6 +20,7 @@ use super::{signals, units};
 use crate::Reactor;
 use crate::app::site::pages::Row;
 use crate::reactor::world::{Address, Listen};
+use crate::web::cors::Cors;
 
 /// How the arguments of a row are explained.
 const ADDRESSES: &str = "Rows (ADDR: 8080, :8080, 127.0.0.1:8080, [::1]:8080, localhost:8080, \
@@ -101,6 +102,9 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     access: Access,
+    /// Let pages of this origin, or of any (*), read the answers; can be repeated
+    #[arg(long, value_name = "ORIGIN|*", help_heading = "Web")]
+    cors: Vec<String>,
 
     #[command(flatten)]
     tls: Tls,
@@ -144,7 +148,7 @@ impl Serve {
         let requests = access.as_ref().map(|(_, requests)| requests.clone());
         let data = self.data(&plan)?;
         let (notes, data) = data.map(|Opened { notes, note }| (notes, note)).unzip();
-        let services = Services::new(notes, self.folder.open()?, access, burn)?;
+        let services = Services::new(notes, self.folder.open()?, access, self.cors()?, burn)?;
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
@@ -162,6 +166,20 @@ impl Serve {
         }
         ended?;
         finish(&mut reactor)
+    }
+
+    /// Whose pages may read the answers.
+    fn cors(&self) -> Result<Option<Cors>, Failure> {
+        if self.cors.is_empty() {
+            return Ok(None);
+        }
+        if self.cors.iter().any(|origin| origin == "*") {
+            return Ok(Some(Cors::any()));
+        }
+        Cors::origins(self.cors.iter().cloned()).map(Some).map_err(|origin| {
+            let what = format!("--cors {origin} is no origin");
+            Failure::new(Fault::Usage, what).advise("an origin: https://a.example, or * for all")
+        })
     }
 
     /// The log's levels: the flag, or the short flags, or the environment, or `info`.
@@ -329,7 +347,8 @@ fn reload(secure: Option<&Secure>, requests: Option<Requests>) -> impl FnMut() +
         }
         match &config {
             Some(config) => tls::reload(config),
-            None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
+            None if requests.is_some() => {}
+            None => log::info!(target: "readyloop", "SIGHUP: there is nothing to read again"),
         }
     }
 }

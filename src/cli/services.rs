@@ -9,6 +9,7 @@ use crate::app::notes::Notes;
 use crate::app::site::{Burn, Parts, Site};
 use crate::app::topics::{self, Hub};
 use crate::app::ws_echo;
+use crate::web::cors::Cors;
 use crate::web::files::Files;
 use crate::web::log::{Format, Log};
 use crate::web::metrics::Registry;
@@ -23,11 +24,13 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Makes them. `notes` are there if a row serves the web; `files` are served where no service has a route.
+    /// Makes them. `notes` are there if a row serves the web; `files` are served where no service
+    /// has a route.
     pub(super) fn new(
         notes: Option<Rc<Notes>>,
         files: Option<Rc<Files>>,
         access: Option<(Format, Requests)>,
+        cors: Option<Cors>,
         burn: Burn,
     ) -> io::Result<Self> {
         let registry = Registry::new();
@@ -48,7 +51,7 @@ impl Services {
             routes = routes.fallback(move |request, reply| files.answer(request.head(), reply));
         }
         let log = access.map(|(format, requests)| Log::new(format, requests));
-        let site = Rc::new(Site::new(Parts { burn, routes, registry, log })?);
+        let site = Rc::new(Site::new(Parts { burn, routes, cors, registry, log })?);
         Ok(Services { site, room })
     }
 }

@@ -48,6 +48,8 @@ impl Marks {
     const SHUT: u8 = 16;
     /// It is in the dirty list.
     const DIRTY: u8 = 32;
+    /// It has sent files.
+    pub(super) const FILES: u8 = 64;
 
     #[inline]
     pub(super) fn has(self, mark: u8) -> bool {
@@ -316,6 +318,9 @@ fn produce_more<W: World>(
             break;
         }
         entry.connection.drained(&mut core.io(token, entry.backlog.len()));
+        // A unit stands for a buffer's worth: whoever says more at once has had its turn sooner.
+        let buffers = core.out.len() / core.env.limits.read_bytes;
+        *budget = budget.saturating_sub(u32::try_from(buffers).unwrap_or(u32::MAX));
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
         }

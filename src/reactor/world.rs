@@ -140,6 +140,8 @@ pub trait Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
     /// Writes the slices in order, as far as they are taken.
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Called once, before the first `send_file`.
+    fn expect_files(&mut self) {}
     /// Has the system send the beginning of a span of a file; only where `World::SENDS_FILES`.
     /// Zero means that the file ended before the span did.
     fn send_file(&mut self, span: &FileSpan) -> io::Result<usize>;

@@ -198,6 +198,10 @@ pub(super) fn flush<W: World>(
             break;
         }
         budget -= 1;
+        if !entry.marks.has(Marks::FILES) && entry.backlog.next_file().is_some() {
+            entry.marks.set(Marks::FILES, true);
+            entry.socket.expect_files();
+        }
         let (result, is_full) = send(&mut entry.socket, &entry.backlog);
         match result {
             Ok(0) => {

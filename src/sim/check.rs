@@ -171,7 +171,7 @@ impl Check {
     /// A session heard a message, and produced so many bytes: all of it, or nothing.
     pub(crate) fn heard(&mut self, token: Token, message: &[u8], produced: usize) {
         let entry = self.seen(token);
-        let loses = entry.loses;
+        let (loses, queues) = (entry.loses, entry.queues);
         let next = entry
             .posted
             .iter_mut()
@@ -179,7 +179,7 @@ impl Check {
         let expected = next.is_some_and(|posted| posted.pop_front().is_some());
         if produced == message.len() {
             entry.passed.extend_from_slice(message);
-        } else if produced > 0 || !loses {
+        } else if !queues && (produced > 0 || !loses) {
             self.violate(token, format!("{produced} bytes of a message of {}", message.len()));
         }
         if !expected {
@@ -286,7 +286,8 @@ impl Check {
         let too_often = entry.drives_in_turn == events + 4;
         // What looks like an event's drive may be a message's or a timer's.
         let ripe = entry.unsent_since.is_some_and(|since| since + progress <= now);
-        let excused = ripe || drains || entry.close_asked || entry.asked_turn == turn;
+        let ends = entry.close_asked || entry.closing.is_some();
+        let excused = ripe || drains || ends || entry.asked_turn == turn;
         let again = by_event && entry.spent_turn == turn && !excused;
         if entry.idle_drives == 30 {
             self.violate(token, "driven again and again though nothing happens");

@@ -33,6 +33,8 @@ mod rng;
 mod scenario;
 mod seen;
 mod service;
+#[cfg(feature = "web")]
+mod socket;
 mod verdict;
 mod watch;
 mod web;

@@ -51,6 +51,17 @@ pub enum Outcome {
     Refused,
 }
 
+/// A client's protocol, where the script alone cannot tell.
+pub(crate) trait Client: std::fmt::Debug {
+    /// Reads on in everything that came, and changes what of the script has not been sent. Fails
+    /// with what is wrong.
+    fn read(&mut self, got: &[u8], sent: usize, script: &mut Vec<u8>) -> Result<(), String>;
+    /// True if nothing that was asked for is still to come.
+    fn is_answered(&self, sent: usize) -> bool;
+    /// What is wrong when the connection has ended in peace.
+    fn judge(&self, sent: usize, whole: usize) -> Option<String>;
+}
+
 /// One client.
 #[derive(Debug)]
 pub struct Peer {
@@ -68,6 +79,8 @@ pub struct Peer {
     pub got: Vec<u8>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// A client that answers what it reads.
+    pub(crate) client: Option<Box<dyn Client>>,
     /// What an HTTP peer asks, and what it has been answered.
     pub(crate) asked: Vec<Asked>,
     pub(crate) answers: Answers,
@@ -100,17 +113,14 @@ impl Peer {
         let mut rng = rng.fork();
         let mut sizes = [(); 4].map(|()| rng.pick(&[1, 7, 64, 300, 1000, 4000]));
         // What all others say must come through.
-        if dialogue == Dialogue::Hall {
+        if matches!(dialogue, Dialogue::Hall | Dialogue::Socket) {
             sizes = sizes.map(|size| size.max(64));
         }
         let buffers = Buffers { sizes };
         // Through a narrow pipe much takes long and teaches little.
         let narrow = buffers.sizes.iter().min().map_or(0, |size| size * 60);
         let size = rng.pick(&[1, 20, 200, 2000, 6000]).min(narrow);
-        let (script, asked) = match dialogue {
-            Dialogue::Http => http::script(size, &mut rng),
-            _ => (script(dialogue, size, &mut rng), Vec::new()),
-        };
+        let (script, asked, client) = plan(dialogue, size, &mut rng);
         let appetite = match rng.below(if calm { 6 } else { 10 }) {
             0..=5 => Appetite::Prompt,
             6 | 7 => Appetite::Slow,
@@ -137,6 +147,7 @@ impl Peer {
             sent: 0,
             got: Vec::new(),
             outcome: None,
+            client,
             asked,
             answers: Answers::default(),
             complaint: None,
@@ -267,6 +278,11 @@ impl Peer {
         if self.dialogue == Dialogue::Http && self.complaint.is_none() {
             self.complaint = self.answers.read(&self.got, &self.asked).err();
         }
+        if let Some(client) = &mut self.client
+            && self.complaint.is_none()
+        {
+            self.complaint = client.read(&self.got, self.sent, &mut self.script).err();
+        }
         match result {
             Ok(false) => {}
             Ok(true) => {
@@ -285,6 +301,9 @@ impl Peer {
                 self.answers.done.len() >= whole
             }
             Dialogue::Relay | Dialogue::Hall | Dialogue::Mail => true,
+            Dialogue::Socket => {
+                self.client.as_ref().is_none_or(|client| client.is_answered(self.sent))
+            }
             other => self.got.len() >= owed(other, &self.script[..self.sent]),
         }
     }
@@ -340,6 +359,26 @@ impl Peer {
     }
 }
 
+/// What a peer will say, and what it makes of the answers.
+fn plan(
+    dialogue: Dialogue,
+    size: usize,
+    rng: &mut Rng,
+) -> (Vec<u8>, Vec<Asked>, Option<Box<dyn Client>>) {
+    match dialogue {
+        Dialogue::Http => {
+            let (script, asked) = http::script(size, rng);
+            (script, asked, None)
+        }
+        #[cfg(feature = "web")]
+        Dialogue::Socket => {
+            let (script, client) = super::socket::script(size, rng);
+            (script, Vec::new(), Some(Box::new(client)))
+        }
+        _ => (script(dialogue, size, rng), Vec::new(), None),
+    }
+}
+
 fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
     match dialogue {
         Dialogue::Echo | Dialogue::Mirror | Dialogue::Relay => {
@@ -352,6 +391,6 @@ fn script(dialogue: Dialogue, size: usize, rng: &mut Rng) -> Vec<u8> {
         Dialogue::Hall => (0..size.min(8)).map(|_| rng.draw() as u8).collect(),
         Dialogue::Refuse => vec![b'x'; size],
         Dialogue::Think => (0..8 * (size % 12)).map(|_| rng.draw() as u8).collect(),
-        Dialogue::Greet | Dialogue::Mail | Dialogue::Http => Vec::new(),
+        Dialogue::Greet | Dialogue::Mail | Dialogue::Http | Dialogue::Socket => Vec::new(),
     }
 }

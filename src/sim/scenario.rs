@@ -175,7 +175,7 @@ impl Run {
     }
 
     fn populate(&mut self, calm: bool) {
-        const KINDS: [Dialogue; 14] = [
+        const KINDS: [Dialogue; 16] = [
             Dialogue::Http,
             Dialogue::Http,
             Dialogue::Http,
@@ -185,6 +185,8 @@ impl Run {
             Dialogue::Mirror,
             Dialogue::Hall,
             Dialogue::Hall,
+            Dialogue::Socket,
+            Dialogue::Socket,
             Dialogue::Produce,
             Dialogue::Refuse,
             Dialogue::Think,
@@ -202,12 +204,19 @@ impl Run {
             let service = move |info: &ConnInfo<'_>| -> Box<dyn Session> {
                 service::open(dialogue, &checks, &pairs, &hall, info.token)
             };
-            let opened = if dialogue == Dialogue::Http {
-                let (net, promises) = self.reactor.world().shared();
-                let service = Http::new(Web { net, promises, checks: Rc::clone(&self.checks) });
-                self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
-            } else {
-                self.reactor.listen(how, Watching { service, checks: Rc::clone(&self.checks) })
+            let checks = Rc::clone(&self.checks);
+            let opened = match dialogue {
+                Dialogue::Http => {
+                    let (net, promises) = self.reactor.world().shared();
+                    let service = Http::new(Web { net, promises, checks: Rc::clone(&checks) });
+                    self.reactor.listen(how, Watching { service, checks })
+                }
+                #[cfg(feature = "web")]
+                Dialogue::Socket => {
+                    let service = super::socket::service(&self.checks);
+                    self.reactor.listen(how, Watching { service, checks })
+                }
+                _ => self.reactor.listen(how, Watching { service, checks }),
             };
             if opened.is_err() {
                 self.checks.borrow_mut().violate(None, "a listener could not be opened");

@@ -57,6 +57,8 @@ pub(crate) struct Seen {
     pub(crate) posted: [VecDeque<Bytes>; 2],
     /// What it passed on to its peer.
     pub(crate) passed: Vec<u8>,
+    /// What it is sent may wait inside of its session.
+    pub(crate) queues: bool,
     /// It loses messages rather than have its backlog pass the cap.
     pub(crate) loses: bool,
     /// Slices of the last write in a row of writes, if it took all of them.

@@ -41,6 +41,8 @@ pub enum Dialogue {
     Greet,
     /// HTTP/1.1.
     Http,
+    /// WebSocket, in builds that have it.
+    Socket,
 }
 
 /// What [`Dialogue::Refuse`] says.
@@ -66,7 +68,9 @@ pub(crate) fn expected(dialogue: Dialogue, sent: &[u8]) -> Vec<u8> {
         Dialogue::Refuse => REFUSAL.to_vec(),
         Dialogue::Think => sent.chunks_exact(8).flat_map(thought).collect(),
         Dialogue::Greet => GREETING.to_vec(),
-        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http => Vec::new(),
+        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http | Dialogue::Socket => {
+            Vec::new()
+        }
     }
 }
 
@@ -79,7 +83,7 @@ pub(crate) fn owed(dialogue: Dialogue, sent: &[u8]) -> usize {
         Dialogue::Refuse if sent.is_empty() => 0,
         Dialogue::Refuse => REFUSAL.len(),
         Dialogue::Greet => GREETING.len(),
-        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http => 0,
+        Dialogue::Mail | Dialogue::Relay | Dialogue::Hall | Dialogue::Http | Dialogue::Socket => 0,
     }
 }
 
@@ -100,7 +104,7 @@ pub(crate) fn open(
     token: Token,
 ) -> Box<dyn Session> {
     match dialogue {
-        Dialogue::Echo | Dialogue::Http => Box::new(Raw::new(Echo)),
+        Dialogue::Echo | Dialogue::Http | Dialogue::Socket => Box::new(Raw::new(Echo)),
         Dialogue::Mirror => Box::new(Mirror::new()),
         Dialogue::Greet => Box::new(Raw::new(Greet)),
         Dialogue::Mail => Box::new(Raw::new(Listen)),

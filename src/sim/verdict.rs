@@ -76,6 +76,10 @@ fn judge(peer: &Peer, seen: &Seen, was_reset: bool, may_reset: bool, drained: bo
     }
     let answer = match peer.dialogue {
         Dialogue::Mail | Dialogue::Relay | Dialogue::Hall => seen.passed.clone(),
+        Dialogue::Socket => {
+            judge_client(peer, reason, may_reset, &mut found);
+            return found;
+        }
         Dialogue::Http => {
             judge_http(peer, reason, may_reset, drained, &mut found);
             return found;
@@ -160,6 +164,25 @@ fn judge_http(
         }
         Some(Outcome::Ended) if peaceful && peer.answers.at < peer.got.len() => {
             found.push(format!("ended for {reason} inside an answer"));
+        }
+        Some(Outcome::Reset) if peaceful && peer.is_good() && !may_reset => {
+            found.push(format!("ended for {reason}, and its peer saw a reset"));
+        }
+        None if peer.is_good() => {
+            found.push(format!("ended for {reason}, and its peer still waits"))
+        }
+        _ => {}
+    }
+}
+
+/// What a client with a protocol of its own thinks of its connection.
+fn judge_client(peer: &Peer, reason: CloseReason, may_reset: bool, found: &mut Vec<String>) {
+    found.extend(peer.complaint.clone());
+    let peaceful = matches!(reason, CloseReason::PeerClosed | CloseReason::Finished);
+    match peer.outcome {
+        Some(Outcome::Ended) if reason == CloseReason::Finished => {
+            let client = peer.client.as_ref();
+            found.extend(client.and_then(|client| client.judge(peer.sent, peer.script.len())));
         }
         Some(Outcome::Reset) if peaceful && peer.is_good() && !may_reset => {
             found.push(format!("ended for {reason}, and its peer saw a reset"));

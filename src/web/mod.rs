@@ -1,4 +1,5 @@
-//! HTTP as applications use it: routes, files, conditions, ranges, negotiation and compression.
+//! HTTP as applications use it: routes, files, forms, JSON, cookies, CORS, negotiation, compression,
+//! streams of events, the access log and measures.
 //!
 //! Called by the services of `app` and by whoever embeds the library; on top of
 //! [`session::http`](crate::session::http), which it never reaches around.

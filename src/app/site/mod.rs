@@ -11,9 +11,11 @@
 //! | `/delay/{ms}` | an answer from a timer |
 //! | `/work/{ms}` | an answer from another thread |
 //! | `/bytes/{n}` | an answer pulled by the peer's pace |
+//! | `/form`, `/cookies`, `/negotiate` | what a form says, cookies, a choice among representations |
 //! | `/metrics` | the counters of the loop, the site and its services |
 
 mod exchange;
+mod forms;
 mod metrics;
 pub mod pages;
 
@@ -27,6 +29,7 @@ use crate::proto::h1::encode::InvalidHeader;
 use crate::proto::h1::{Framing, Head};
 use crate::session::Env;
 use crate::session::http::{Answered, Handler, Origin, Prepared, Reply};
+use crate::web::cors::Cors;
 use crate::web::log::Log;
 use crate::web::metrics::{Page, Registry, Route};
 use crate::web::problem::Problem;
@@ -68,6 +71,8 @@ pub struct Parts {
     pub burn: Burn,
     /// The routes of other services, and perhaps a fallback.
     pub routes: Router,
+    /// Whose pages may read the answers, if others than our own.
+    pub cors: Option<Cors>,
     /// What `/metrics` tells besides the loop's counters.
     pub registry: Rc<Registry>,
     /// The access log, if there is one.
@@ -78,6 +83,8 @@ pub struct Parts {
 pub struct Site {
     plaintext: Prepared,
     plaintext_count: Rc<Route>,
+    /// Every answer has to pass the access log or CORS.
+    is_watched: bool,
     router: Router,
     pages: Rc<OnceCell<Vec<Prepared>>>,
     log: Option<Rc<Log>>,
@@ -87,7 +94,7 @@ impl Handler for Site {
     #[inline]
     fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         // First and cheaply: this is the route that benchmarks ask for.
-        if request.target == "/plaintext" && request.method == "GET" && self.log.is_none() {
+        if request.target == "/plaintext" && request.method == "GET" && !self.is_watched {
             let answered = reply.prepared(&self.plaintext);
             if let Some(outcome) = answered.outcome() {
                 self.plaintext_count.count("GET", outcome);
@@ -124,13 +131,16 @@ impl Site {
                 let registry = Rc::clone(&parts.registry);
                 move |_, reply| measures(&registry, reply)
             });
-        let router = with_pages(router, &pages)
+        let router = with_pages(forms::routes(router), &pages)
             .map_err(io::Error::other)?
             .nest("", parts.routes)
             .wrap(parts.registry.watch());
+        let is_open = parts.cors.is_some();
+        let router = parts.cors.into_iter().fold(router, |all, cors| all.wrap(cors.middleware()));
         router.check().map_err(io::Error::other)?;
         let plaintext_count = parts.registry.route("/plaintext");
-        Ok(Site { plaintext, plaintext_count, router, pages, log: parts.log })
+        let is_watched = is_open || parts.log.is_some();
+        Ok(Site { plaintext, plaintext_count, is_watched, router, pages, log: parts.log })
     }
 
     /// Writes the pages, once it is known what listens where.

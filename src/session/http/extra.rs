@@ -6,11 +6,11 @@ use crate::proto::h1::encode;
 
 /// Field lines that go into an answer's head, whoever writes it. Mostly there are none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Extra(Option<Box<Vec<u8>>>);
+pub(crate) struct Extra(Vec<u8>);
 
 impl Extra {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     /// Adds a field. One that would break the framing is our own mistake: it is logged and left out.
@@ -19,18 +19,17 @@ impl Extra {
             log::error!("field not sent: {invalid}");
             return;
         }
-        let lines = self.0.get_or_insert_default();
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            lines.extend_from_slice(part);
+            self.0.extend_from_slice(part);
         }
     }
 
     /// Puts the fields into the head that `out` ends with.
     #[inline]
     pub(super) fn end_head(&self, out: &mut Vec<u8>) {
-        if let Some(lines) = &self.0 {
+        if !self.0.is_empty() {
             out.truncate(out.len().saturating_sub(2));
-            out.extend_from_slice(lines);
+            out.extend_from_slice(&self.0);
             out.extend_from_slice(b"\r\n");
         }
     }

@@ -21,7 +21,7 @@ use crate::session::{Message, OffloadFailed};
 use crate::time::Moment;
 
 /// Bytes of a file that the system is asked to send at once.
-const WINDOW: u64 = 1024 * 1024;
+const WINDOW: u64 = 2 * 1024 * 1024;
 /// Bytes of a file that are read on the loop at once.
 const CHUNK: u64 = 64 * 1024;
 /// Bytes of a file that a job reads at once where the system cannot send files.
