@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use super::MERGE_PATCH;
-use super::asked::to_cursor;
 use super::note::{Note, Shown};
 use super::store::{Fault, Outcome, Page, Terms};
 use crate::session::http::Response;
@@ -27,10 +26,9 @@ pub(super) fn page(found: Result<Page, Fault>, limit: usize) -> Response {
         Err(fault) => return failed(&fault),
     };
     let last = page.notes.last().filter(|_| page.more);
-    let next = last.map(|(id, _)| to_cursor(id));
+    let next = last.map(|(id, _)| id.as_str());
     let notes = page.notes.iter().map(|(id, note)| note.shown(id)).collect();
-    let response = json::response(200, &List { notes, next: next.as_deref() })
-        .with("Cache-Control", "no-cache");
+    let response = json::response(200, &List { notes, next }).with("Cache-Control", "no-cache");
     match next {
         Some(next) => {
             let link = format!("</api/notes?limit={limit}&after={next}>; rel=\"next\"");
