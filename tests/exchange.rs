@@ -213,6 +213,23 @@ fn whatever_becomes_of_an_answer_is_told_once() {
 }
 
 #[test]
+fn an_answer_that_never_comes_has_the_status_that_the_peer_got() {
+    let told: Rc<RefCell<Vec<Outcome>>> = Rc::default();
+    let note = Rc::clone(&told);
+    let mut bench = Bench::new(move |_, reply| {
+        let note = Rc::clone(&note);
+        reply.later().1.on_end(move |outcome| note.borrow_mut().push(*outcome))
+    });
+    bench.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.env.now = bench.connection.deadline();
+    bench.call(|connection, io| connection.timeout(io));
+    assert!(bench.said().starts_with("HTTP/1.1 503 "));
+    bench.connection.closed(CloseReason::Reset, &mut bench.env);
+    let took = bench.env.limits.reply;
+    assert_eq!(*told.borrow(), [Outcome { status: 503, bytes: 0, complete: false, took }]);
+}
+
+#[test]
 fn fields_from_outside_reach_every_kind_of_answer() {
     let prepared = Prepared::new(200, &[("A", b"1")], b"body").expect("good fields");
     let long = Bytes::from(vec![b'x'; Prepared::INCLUDED + 1]);

@@ -1,8 +1,9 @@
 //! The parts of the `plaintext` bench.
 //!
 //! The bench starts itself again as its servers and its loads (`role`): `ours` is what is measured,
-//! `raw` and `bare` are the yardsticks, `load` with `link` and `answer` asks and checks. The parent holds them (`child`),
-//! measures a `scenario` by alternating slices (`trial`, `calls`, `memory`) and tells (`report`).
+//! `raw` and `bare` are the yardsticks, `load` with `link` and `answer` asks and checks. The parent
+//! holds them (`process`, `child`), measures a `scenario` by alternating slices (`trial`, `calls`,
+//! `memory`) and tells (`report`).
 
 pub(crate) mod answer;
 pub(crate) mod bare;
@@ -13,6 +14,7 @@ pub(crate) mod link;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod ours;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod report;
 pub(crate) mod role;

@@ -6,6 +6,8 @@ pub mod chat;
 pub mod echo;
 pub mod escaped;
 pub mod greeting;
+#[cfg(feature = "cli")]
+pub mod notes;
 pub mod responder;
 pub mod sink;
 #[cfg(feature = "web")]

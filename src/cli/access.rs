@@ -18,7 +18,13 @@ pub(super) struct Access {
     #[arg(long, value_name = "FILE|-", help_heading = "Web")]
     access_log: Option<PathBuf>,
     /// How its lines look: common, combined or json
-    #[arg(long, value_name = "FORMAT", default_value = "combined", help_heading = "Web")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "combined",
+        requires = "access_log",
+        help_heading = "Web"
+    )]
     access_format: Format,
 }
 

@@ -13,7 +13,8 @@ Exit codes:
   3  an address is in use
   4  a certificate, a key or the TLS settings cannot be used
   5  an address cannot be had for another reason: not permitted, unknown name
-  6  stopped by a second signal before everything was finished";
+  6  stopped by a second signal before everything was finished
+  7  the data cannot be used: another process has it, or it is damaged";
 
 /// Why the command ends, besides having done what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub(super) enum Kind {
     Tls = 4,
     Address = 5,
     Stopped = 6,
+    Data = 7,
 }
 
 /// An end that is not success.

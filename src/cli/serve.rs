@@ -7,6 +7,7 @@ use clap::{ArgAction, Args};
 
 use super::access::{Access, Requests};
 use super::banner::{self, Note};
+use super::data::{Data, Opened};
 use super::failure::{Failure, Kind as Fault};
 use super::folder::Folder;
 use super::knobs::Knobs;
@@ -96,6 +97,8 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    data: Data,
 
     #[command(flatten)]
     access: Access,
@@ -143,7 +146,9 @@ impl Serve {
         let mut reactor = Reactor::new(limits)?;
         let access = self.access.start()?;
         let requests = access.as_ref().map(|(_, requests)| requests.clone());
-        let services = Services::new(self.folder.open()?, access, self.cors()?, burn)?;
+        let data = self.data(&plan)?;
+        let (notes, data) = data.map(|Opened { notes, note }| (notes, note)).unzip();
+        let services = Services::new(notes, self.folder.open()?, access, self.cors()?, burn)?;
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
@@ -152,7 +157,7 @@ impl Serve {
         signals::watch(&mut reactor, self.drain, reload(secure.as_ref(), requests.clone()))?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
-            notes.splice(0..0, page_note(&rows));
+            notes.splice(0..0, page_note(&rows).into_iter().chain(data));
             banner::print(banner::render(&rows, &notes).as_bytes());
         }
         let ended = reactor.run();
@@ -280,6 +285,12 @@ impl Serve {
         Ok(None)
     }
 
+    /// The notes, if a row serves them.
+    fn data(&self, plan: &[(Kind, Place)]) -> Result<Option<Opened>, Failure> {
+        let is_web = |(kind, _): &(Kind, Place)| matches!(kind, Kind::Http | Kind::Https);
+        plan.iter().any(is_web).then(|| self.data.open()).transpose()
+    }
+
     fn listen(&self, kind: Kind, address: Address) -> Listen {
         Listen {
             reuse_port: self.reuse_port,
@@ -336,7 +347,8 @@ fn reload(secure: Option<&Secure>, requests: Option<Requests>) -> impl FnMut() +
         }
         match &config {
             Some(config) => tls::reload(config),
-            None => log::info!(target: "readyloop", "SIGHUP: there are no certificates to read"),
+            None if requests.is_some() => {}
+            None => log::info!(target: "readyloop", "SIGHUP: there is nothing to read again"),
         }
     }
 }

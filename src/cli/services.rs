@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::access::Requests;
 use crate::app::chat::{self, Room};
+use crate::app::notes::Notes;
 use crate::app::site::{Burn, Parts, Site};
 use crate::app::topics::{self, Hub};
 use crate::app::ws_echo;
@@ -23,8 +24,10 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Makes them. `files` are served where no service has a route.
+    /// Makes them. `notes` are there if a row serves the web; `files` are served where no service
+    /// has a route.
     pub(super) fn new(
+        notes: Option<Rc<Notes>>,
         files: Option<Rc<Files>>,
         access: Option<(Format, Requests)>,
         cors: Option<Cors>,
@@ -40,6 +43,10 @@ impl Services {
             .nest("", topics::routes(&hub))
             .nest("", chat::web::routes(&room))
             .nest("", ws_echo::routes());
+        if let Some(notes) = notes {
+            notes.measure(&registry);
+            routes = routes.nest("", notes.routes());
+        }
         if let Some(files) = files {
             routes = routes.fallback(move |request, reply| files.answer(request.head(), reply));
         }

@@ -4,7 +4,8 @@
 //! the limit is refused before it is kept: by its length if that is told, else as it comes.
 
 use crate::proto::h1::{Framing, Head};
-use crate::session::http::{Answered, Exchange, Reply, Writer};
+use crate::session::http::{Answered, Exchange, Reply, Response, Writer};
+use crate::session::{Message, OffloadFailed};
 use crate::web::problem::Problem;
 
 /// Reads the request's body, at most `limit` bytes, and calls `then` with it. A longer one is
@@ -25,6 +26,12 @@ pub fn read(
     // What is announced may never come: only a little is set aside for it.
     let body = Vec::with_capacity(length.min(limit).min(16 * 1024));
     reply.exchange(Whole { body, limit, then: Some(then) })
+}
+
+/// For `then`, instead of an answer: runs `job` on the off-load pool, and answers with what it
+/// returns. If it cannot be run, the answer is 503.
+pub fn offload(writer: &mut Writer<'_, '_>, job: impl FnOnce() -> Response + Send + 'static) {
+    writer.offload(move || Message::any(job()));
 }
 
 /// Says whether a body with this head may be read, as far as the head tells.
@@ -72,6 +79,18 @@ impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Whole<F> {
             return too_long(self.limit as u64).send(writer);
         }
         self.body.extend_from_slice(data);
+    }
+
+    fn on_message(&mut self, message: Message, writer: &mut Writer<'_, '_>) {
+        let Message::Any(any) = message else { return };
+        match any.downcast::<Response>() {
+            Ok(response) => writer.respond(*response),
+            Err(any) if any.is::<OffloadFailed>() => {
+                let problem = Problem::new(503, "Service Unavailable");
+                problem.detail("the server is too busy for this request").send(writer);
+            }
+            Err(_) => {}
+        }
     }
 
     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {

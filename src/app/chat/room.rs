@@ -3,7 +3,7 @@
 //! Members call it; it records wishes and calls nobody.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -72,6 +72,8 @@ pub struct Room {
 #[derive(Default)]
 struct Inside {
     members: BTreeMap<Token, Member>,
+    /// The names in use, in small letters, each with the number that a namesake may try next.
+    names: HashMap<String, u64>,
     history: VecDeque<Box<serde_json::value::RawValue>>,
     said: u64,
     lost: u64,
@@ -86,7 +88,7 @@ impl Room {
     /// Lets a connection in, called what it wishes to be called or nearly so. Answers its name.
     pub(super) fn enter(&self, token: Token, wish: &str, via: Via, env: &mut Env) -> String {
         let mut inside = self.inside.borrow_mut();
-        let name = inside.unique(wish, self.options.name_chars, token);
+        let name = inside.take_name(wish, self.options.name_chars);
         let who = Present { name: name.clone(), via };
         let may_say = u64::from(self.options.burst) * 1000;
         inside.members.insert(token, Member { who: who.clone(), may_say, since: env.now });
@@ -98,14 +100,22 @@ impl Room {
     pub(super) fn rename(&self, token: Token, wish: &str, env: &mut Env) {
         let mut inside = self.inside.borrow_mut();
         let Some(wish) = text::name(wish, self.options.name_chars) else { return };
-        let unique = inside.unique(&wish, self.options.name_chars, token);
-        let Some(member) = inside.members.get_mut(&token) else { return };
-        if member.who.name == unique {
+        let Some(before) = inside.members.get(&token).map(|member| member.who.clone()) else {
+            return;
+        };
+        // A name with a number is what it got for this wish before.
+        let rest = before.name.strip_prefix(&wish);
+        let is_same =
+            rest.is_some_and(|rest| rest.strip_prefix('-').map_or(rest.is_empty(), is_number));
+        if is_same {
             return;
         }
-        let before = member.who.clone();
-        member.who.name = unique;
-        let now = member.who.clone();
+        inside.give_name_back(&before.name);
+        let now =
+            Present { name: inside.take_name(&wish, self.options.name_chars), via: before.via };
+        if let Some(member) = inside.members.get_mut(&token) {
+            member.who = now.clone();
+        }
         self.announce(&inside, &Event::Left(&before), token, env);
         self.announce(&inside, &Event::Joined(&now), token, env);
     }
@@ -114,6 +124,7 @@ impl Room {
     pub(super) fn leave(&self, token: Token, env: &mut Env) {
         let mut inside = self.inside.borrow_mut();
         if let Some(member) = inside.members.remove(&token) {
+            inside.give_name_back(&member.who.name);
             self.announce(&inside, &Event::Left(&member.who), token, env);
         }
     }
@@ -228,22 +239,30 @@ impl Inside {
         ops.extend(receivers.map(|(token, _)| Op::Send(*token, Message::Bytes(what.clone()))));
     }
 
-    /// The wish, or the wish with a number if somebody else is called that, however it is written.
-    fn unique(&self, wish: &str, most: usize, token: Token) -> String {
+    /// Takes the wish, or the wish with a number if somebody is called that, however it is written.
+    fn take_name(&mut self, wish: &str, most: usize) -> String {
         let wish = text::name(wish, most).unwrap_or_else(|| "guest".into());
-        let is_taken = |name: &str| {
-            self.members.iter().any(|(other, member)| {
-                *other != token && member.who.name.to_lowercase() == name.to_lowercase()
-            })
-        };
-        if !is_taken(&wish) {
+        let Some(&tried) = self.names.get(&wish.to_lowercase()) else {
+            self.names.insert(wish.to_lowercase(), 1);
             return wish;
+        };
+        let mut number = tried + 1;
+        while self.names.contains_key(&format!("{wish}-{number}").to_lowercase()) {
+            number += 1;
         }
-        (2..)
-            .map(|number: u64| format!("{wish}-{number}"))
-            .find(|name| !is_taken(name))
-            .unwrap_or(wish)
+        self.names.insert(wish.to_lowercase(), number);
+        let name = format!("{wish}-{number}");
+        self.names.insert(name.to_lowercase(), 1);
+        name
     }
+
+    fn give_name_back(&mut self, name: &str) {
+        self.names.remove(&name.to_lowercase());
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The tutorials' clients write a date and a time without zone or fraction.

@@ -226,20 +226,6 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The next message, in the order of publication, however slow its receiver is; as long as it
-    /// is kept.
-    pub fn next(&mut self) -> Option<Stored> {
-        let next = self.first()?;
-        for topic in &self.topics {
-            let missed = topic.ring().missed(self.last, next.id);
-            self.lost += missed;
-            self.hub.lost.set(self.hub.lost.get() + missed);
-        }
-        self.last = next.id;
-        self.hub.pushed.set(self.hub.pushed.get() + 1);
-        Some(next)
-    }
-
     /// The message with the smallest number that was not seen yet.
     fn first(&self) -> Option<Stored> {
         if let [topic] = &self.topics[..] {
@@ -262,6 +248,24 @@ impl Subscription {
     /// The topics' names, for the log.
     pub fn names(&self) -> String {
         self.topics.iter().map(|topic| &*topic.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The messages in the order of publication, however slow their receiver is; as long as they are
+/// kept. After `None` there may be more later.
+impl Iterator for Subscription {
+    type Item = Stored;
+
+    fn next(&mut self) -> Option<Stored> {
+        let next = self.first()?;
+        for topic in &self.topics {
+            let missed = topic.ring().missed(self.last, next.id);
+            self.lost += missed;
+            self.hub.lost.set(self.hub.lost.get() + missed);
+        }
+        self.last = next.id;
+        self.hub.pushed.set(self.hub.pushed.get() + 1);
+        Some(next)
     }
 }
 

@@ -139,6 +139,12 @@ impl Active {
         self.progress != Progress::Unsent
     }
 
+    /// The session has answered in the exchange's place.
+    pub(crate) fn was_refused(&mut self, status: u16, now: Moment) {
+        self.outcome.status = status;
+        self.outcome.took = now.since(self.began);
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.progress == Progress::Finished
     }

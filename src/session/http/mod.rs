@@ -37,8 +37,8 @@ pub trait Handler: 'static {
     /// A request head arrived. Its body, if any, follows only if the reply becomes an exchange.
     fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered;
 
-    /// A request was refused before any handler saw it, or was not answered in time: `fault` has
-    /// the status that the peer got. For logs.
+    /// A request was refused before any handler saw it: `fault` has the status that the peer got. For
+    /// logs. What becomes of others is told to [`Answered::on_end`].
     fn on_refused(&self, fault: &'static Fault, origin: &Origin, env: &mut Env) {
         let _ = (fault, origin, env);
     }
@@ -511,6 +511,9 @@ impl<H: Handler> HttpSession<H> {
     fn error(&mut self, fault: &'static Fault, cx: &mut Cx<'_>) {
         let head_only = self.active.as_ref().is_some_and(|active| active.terms.head_only);
         reply::plain_error(fault.code, fault.what, head_only, cx);
-        self.handler.on_refused(fault, &self.origin, cx.env());
+        match &mut self.active {
+            Some(active) => active.was_refused(fault.code, cx.now()),
+            None => self.handler.on_refused(fault, &self.origin, cx.env()),
+        }
     }
 }

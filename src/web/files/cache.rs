@@ -39,7 +39,7 @@ pub(super) struct Cache {
 /// An entry and what is known of its freshness.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) entry: Entry,
+    pub(super) entry: Box<Entry>,
     used: bool,
     /// When it was last known to be unchanged.
     seen: Moment,
@@ -127,7 +127,12 @@ impl Cache {
     }
 
     /// Keeps an entry that was looked up at `asked`; gives it back if it is too large.
-    pub(super) fn insert(&mut self, path: &str, entry: Entry, asked: Moment) -> Result<(), Entry> {
+    pub(super) fn insert(
+        &mut self,
+        path: &str,
+        entry: Box<Entry>,
+        asked: Moment,
+    ) -> Result<(), Box<Entry>> {
         self.remove(path);
         let (bytes, descriptors) = (entry.cost(), entry.descriptors());
         if !self.make_room(bytes, descriptors) {
@@ -199,9 +204,9 @@ mod tests {
     use crate::web::files::entry::{Body, Variant};
     use std::time::UNIX_EPOCH;
 
-    fn entry(bytes: usize) -> Entry {
+    fn entry(bytes: usize) -> Box<Entry> {
         let body = Body::Memory(vec![0; bytes].into());
-        Entry {
+        Box::new(Entry {
             content_type: "text/plain".into(),
             modified: UNIX_EPOCH,
             last_modified: String::new(),
@@ -211,7 +216,7 @@ mod tests {
             is_compressible: false,
             not_now: Vec::new(),
             is_fleeting: false,
-        }
+        })
     }
 
     fn cache(entries: usize, bytes: usize) -> Cache {

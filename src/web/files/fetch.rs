@@ -1,8 +1,11 @@
 //! An answer that waits for a job: a file that is not known yet, one that must be looked at again, a
 //! coding that must be made. When the job is done it is answered like any other.
+//!
+//! However many ask for a path at once, one of them has it looked up and wakes the others.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::entry::{Body, Entry, Source, Variant};
 use super::load::{self, Found};
@@ -11,7 +14,7 @@ use super::plan::{self, Asked, Pieces, Plan};
 use super::{Files, Sending, TEXT, as_headers, listing};
 use crate::proto::h1::{Head, Headers};
 use crate::session::http::{Exchange, Response, Writer};
-use crate::session::{Message, OffloadFailed};
+use crate::session::{Message, OffloadFailed, Op};
 use crate::time::Moment;
 use crate::web::coding::Coding;
 
@@ -55,9 +58,31 @@ enum Done {
     Made {
         of: String,
         coding: Coding,
-        variant: Option<Variant>,
+        variant: Option<Box<Variant>>,
     },
 }
+
+/// The path that somebody waited for has been looked up.
+struct Known {
+    /// By whom it was waited for.
+    number: u64,
+    /// There is nothing.
+    is_missing: bool,
+}
+
+/// Who looks a path up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seeks {
+    /// Nobody, or another request.
+    Not,
+    /// This request, and it tells those who wait.
+    First,
+    /// This request for itself: what others found was of no use to it.
+    Alone,
+}
+
+/// How long others are waited for: whoever looks something up may leave.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One request while it waits, and while its answer is sent.
 pub(super) struct Fetch {
@@ -68,18 +93,79 @@ pub(super) struct Fetch {
     asked: Moment,
     /// The coding that this request, and no other, has made.
     making: Option<Coding>,
+    seeks: Seeks,
+    /// Tells this wait from others of the same connection.
+    number: u64,
+    /// When somebody else's look-up is no longer waited for.
+    until: Moment,
     sending: Option<Sending>,
 }
 
 impl Fetch {
     pub(super) fn new(files: Rc<Files>, request: Kept, task: Task) -> Self {
-        Fetch { files, request, task, asked: Moment::START, making: None, sending: None }
+        Fetch {
+            files,
+            request,
+            task,
+            asked: Moment::START,
+            making: None,
+            seeks: Seeks::Not,
+            number: 0,
+            until: Moment::NEVER,
+            sending: None,
+        }
+    }
+
+    /// True if somebody else looks the path up already, and will tell.
+    fn waits(&mut self, writer: &Writer<'_, '_>) -> bool {
+        if self.seeks != Seeks::Not {
+            return false;
+        }
+        let token = writer.reply_to().token();
+        let number = self.files.waiting.borrow_mut().join(&self.request.path, token);
+        match number {
+            Some(number) => {
+                self.number = number;
+                self.until = writer.now() + PATIENCE;
+            }
+            None => self.seeks = Seeks::First,
+        }
+        self.seeks == Seeks::Not
+    }
+
+    /// The path was looked up: wakes those who wait for it.
+    fn tell(&mut self, is_missing: bool, writer: &mut Writer<'_, '_>) {
+        if self.seeks != Seeks::First {
+            return;
+        }
+        self.seeks = Seeks::Not;
+        let waiting = self.files.waiting.borrow_mut().leave(&self.request.path);
+        let known = |number| Message::any(Known { number, is_missing });
+        let ops = waiting.into_iter().map(|(token, number)| Op::Send(token, known(number)));
+        writer.env().ops.extend(ops);
+    }
+
+    /// Somebody else has looked the path up.
+    fn known(&mut self, known: &Known, writer: &mut Writer<'_, '_>) {
+        if self.until.is_never() || known.number != self.number {
+            return;
+        }
+        self.until = Moment::NEVER;
+        if known.is_missing {
+            return not_found(writer);
+        }
+        // What was not kept each has to find for himself.
+        self.seeks = Seeks::Alone;
+        self.answer(writer);
     }
 
     /// Begins what there is to do.
     fn begin(&mut self, task: Task, writer: &mut Writer<'_, '_>) {
         self.asked = writer.now();
         let (root, options) = (Arc::clone(&self.files.root), Arc::clone(&self.files.options));
+        if matches!(task, Task::Find(_) | Task::Verify(_)) && self.waits(writer) {
+            return;
+        }
         match task {
             Task::Nothing => self.answer(writer),
             Task::Find(name) => {
@@ -112,6 +198,7 @@ impl Fetch {
         self.making = Some(coding);
         writer.offload(move || {
             let variant = Variant::compressed(&body, &of, coding, &options);
+            let variant = variant.map(Box::new);
             Message::any(Done::Made { of, coding, variant })
         });
     }
@@ -123,6 +210,7 @@ impl Fetch {
                 if let Some(kept) = self.files.cache.borrow_mut().get(&self.request.path) {
                     kept.confirm(self.asked);
                 }
+                self.tell(false, writer);
                 self.answer(writer);
             }
             Done::Changed => {
@@ -134,7 +222,7 @@ impl Fetch {
                 self.files.cache.borrow_mut().update(&self.request.path, |entry| {
                     let is_of_it = entry.identity.etag == of;
                     if let Some(variant) = variant.filter(|_| is_of_it) {
-                        entry.others.push(variant);
+                        entry.others.push(*variant);
                     }
                     if entry.others.iter().any(|other| other.coding == coding) || !is_of_it {
                         entry.not_now.retain(|other| *other != coding);
@@ -148,22 +236,17 @@ impl Fetch {
     fn find_again(&mut self, writer: &mut Writer<'_, '_>) {
         match Name::of(&self.request.path) {
             Ok(name) => self.begin(Task::Find(name), writer),
-            Err(_) => writer.send(404, &[TEXT], b"Not Found\n"),
+            Err(_) => not_found(writer),
         }
     }
 
     fn found(&mut self, found: Found, writer: &mut Writer<'_, '_>) {
+        self.tell(matches!(found, Found::Missing), writer);
         match found {
-            Found::File(entry) if entry.is_fleeting => self.answer_with(*entry, writer),
-            Found::File(entry) => {
-                let mut cache = self.files.cache.borrow_mut();
-                let kept = cache.insert(&self.request.path, *entry, self.asked);
-                drop(cache);
-                match kept {
-                    Ok(()) => self.answer(writer),
-                    Err(entry) => self.answer_with(entry, writer),
-                }
-            }
+            Found::File(entry) => match self.keep(entry) {
+                Ok(()) => self.answer(writer),
+                Err(entry) => self.answer_with(entry, writer),
+            },
             Found::Folder => self.redirect(writer),
             Found::Listing(page) => {
                 let headers: [(&str, &[u8]); 4] = [
@@ -174,7 +257,7 @@ impl Fetch {
                 ];
                 writer.send_shared(200, &headers, page.into());
             }
-            Found::Missing => writer.send(404, &[TEXT], b"Not Found\n"),
+            Found::Missing => not_found(writer),
             Found::Forbidden => writer.send(403, &[TEXT], b"Forbidden\n"),
             Found::Failed(error) => {
                 log::error!("{} could not be read: {error}", self.request.path);
@@ -183,7 +266,15 @@ impl Fetch {
         }
     }
 
-    /// The pool has too much to do. What is kept is served as it is; it cannot be old by much.
+    /// Keeps an entry, or gives it back.
+    fn keep(&self, entry: Box<Entry>) -> Result<(), Box<Entry>> {
+        if entry.is_fleeting {
+            return Err(entry);
+        }
+        self.files.cache.borrow_mut().insert(&self.request.path, entry, self.asked)
+    }
+
+    /// The pool has too much to do. What is kept is served as it is: later is too late.
     fn failed(&mut self, writer: &mut Writer<'_, '_>) {
         let files = Rc::clone(&self.files);
         let mut cache = files.cache.borrow_mut();
@@ -202,7 +293,7 @@ impl Fetch {
     }
 
     /// Answers with an entry that is not kept.
-    fn answer_with(&mut self, mut entry: Entry, writer: &mut Writer<'_, '_>) {
+    fn answer_with(&mut self, mut entry: Box<Entry>, writer: &mut Writer<'_, '_>) {
         entry.is_compressible = false;
         self.carry_out(&entry, writer);
     }
@@ -257,7 +348,11 @@ impl Exchange for Fetch {
         match any.downcast::<Done>() {
             Ok(done) => self.done(*done, writer),
             Err(any) if any.is::<OffloadFailed>() => self.failed(writer),
-            Err(_) => {}
+            Err(any) => {
+                if let Some(known) = any.downcast_ref::<Known>() {
+                    self.known(known, writer);
+                }
+            }
         }
     }
 
@@ -268,25 +363,37 @@ impl Exchange for Fetch {
     }
 
     fn on_timeout(&mut self, writer: &mut Writer<'_, '_>) {
-        if let Some(sending) = &mut self.sending {
-            sending.on_timeout(writer);
+        self.until = Moment::NEVER;
+        match &mut self.sending {
+            Some(sending) => sending.on_timeout(writer),
+            None => {
+                self.seeks = Seeks::Alone;
+                self.answer(writer);
+            }
         }
     }
 
     fn deadline(&self) -> Moment {
-        self.sending.as_ref().map_or(Moment::NEVER, Sending::deadline)
+        self.sending.as_ref().map_or(self.until, Sending::deadline)
     }
 }
 
 impl Drop for Fetch {
-    /// Whoever asked has left: somebody else may have the coding made.
+    /// Whoever asked has left: somebody else may do what this one began.
     fn drop(&mut self) {
+        if self.seeks == Seeks::First {
+            self.files.waiting.borrow_mut().leave(&self.request.path);
+        }
         if let Some(coding) = self.making {
             let mut cache = self.files.cache.borrow_mut();
             cache
                 .update(&self.request.path, |entry| entry.not_now.retain(|other| *other != coding));
         }
     }
+}
+
+fn not_found(writer: &mut Writer<'_, '_>) {
+    writer.send(404, &[TEXT], b"Not Found\n");
 }
 
 /// The machine is short of something.

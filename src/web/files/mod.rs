@@ -12,7 +12,7 @@
 //! | `entry` | a file with its fields and its codings |
 //! | `cache` | the entries that are kept, and how long they are trusted |
 //! | `plan` | what to answer, by conditions, ranges and codings |
-//! | `fetch`, `sending` | answers that wait for a job, and those that are sent piece by piece |
+//! | `fetch`, `waiting`, `sending` | answers that wait for a job, and those that are sent piece by piece |
 //!
 //! **Validators.** The `ETag` is made of the time of modification, the size and the inode, so it is
 //! strong as long as nobody rewrites a file in place, with as many bytes, and sets its time back.
@@ -41,6 +41,7 @@ mod sending;
 mod stamp;
 #[cfg(test)]
 mod testing;
+mod waiting;
 
 use std::cell::RefCell;
 use std::io;
@@ -59,6 +60,7 @@ use plan::{Asked, Plan};
 use root::Root;
 pub use root::Symlinks;
 use sending::Sending;
+use waiting::Waiting;
 
 /// How files are served.
 #[derive(Clone, Debug)]
@@ -106,6 +108,7 @@ pub struct Files {
     root: Arc<Root>,
     options: Arc<Options>,
     cache: RefCell<Cache>,
+    waiting: RefCell<Waiting>,
     cache_control: Option<String>,
 }
 
@@ -126,7 +129,13 @@ impl Files {
             descriptors: options.descriptors,
         }));
         let cache_control = options.max_age.map(|age| format!("max-age={}", age.as_secs()));
-        Ok(Rc::new(Files { root, options: Arc::new(options), cache, cache_control }))
+        Ok(Rc::new(Files {
+            root,
+            options: Arc::new(options),
+            cache,
+            waiting: RefCell::default(),
+            cache_control,
+        }))
     }
 
     /// Answers a request with the file that its path names.

@@ -11,9 +11,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::negotiate;
 use crate::proto::h1::{Head, Headers};
 use crate::session::http::{Answered, Reply, Response, Writer};
+use crate::web::negotiate;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -324,120 +324,4 @@ impl Stream {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
-
-    fn decoded(coding: &[u8], body: &[u8]) -> Vec<u8> {
-        let mut plain = Vec::new();
-        match coding {
-            b"gzip" => flate2::read::GzDecoder::new(body).read_to_end(&mut plain).map(drop),
-            b"br" => brotli::Decompressor::new(body, 4096).read_to_end(&mut plain).map(drop),
-            _ => panic!("{coding:?}"),
-        }
-        .expect("it can be decoded");
-        plain
-    }
-
-    fn page(length: usize) -> Response {
-        Response::text(200, "So it goes. ".repeat(length / 12 + 1))
-    }
-
-    #[test]
-    fn types_that_are_text_in_disguise_are_compressed() {
-        for name in [
-            "text/html",
-            "text/html; charset=utf-8",
-            "TEXT/CSS",
-            "application/json",
-            "application/problem+json",
-            "image/svg+xml",
-            "application/wasm",
-        ] {
-            assert!(is_compressible(name.as_bytes()), "{name}");
-        }
-        for name in ["image/png", "video/mp4", "application/zip", "font/woff2", "", "application"] {
-            assert!(!is_compressible(name.as_bytes()), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_piece_that_was_flushed_can_be_read_at_once() {
-        for coding in [Coding::Gzip, Coding::Brotli] {
-            let mut encoder = Encoder::new(coding, &Options::default()).expect("made here");
-            let mut sent = Vec::new();
-            for piece in ["one", "two", "", "three"] {
-                sent.extend(encoder.push(piece.as_bytes(), true).expect("it takes it"));
-                let mut seen = vec![0; 64];
-                // What has come so far decodes to all that was pushed; only the end is missing.
-                let mut read = |source: &mut dyn Read| {
-                    let mut have = 0;
-                    while let Ok(count @ 1..) = source.read(&mut seen[have..]) {
-                        have += count;
-                    }
-                    have
-                };
-                let have = match coding {
-                    Coding::Gzip => read(&mut flate2::read::GzDecoder::new(&sent[..])),
-                    _ => read(&mut brotli::Decompressor::new(&sent[..], 64)),
-                };
-                assert!(seen[..have].ends_with(piece.as_bytes()), "{coding:?} {piece}");
-            }
-            sent.extend(encoder.finish().expect("it ends"));
-            assert_eq!(decoded(coding.name().as_bytes(), &sent), b"onetwothree");
-        }
-    }
-
-    #[test]
-    fn a_compressed_response_says_so_and_has_a_weak_tag() {
-        for coding in [Coding::Gzip, Coding::Brotli] {
-            let before = page(5000).with("ETag", "\"a\"");
-            let after = made(before.clone(), coding, &Options::default());
-            assert_eq!(field(&after, "content-encoding"), Some(coding.name().as_bytes()));
-            assert_eq!(field(&after, "etag"), Some(&b"W/\"a\""[..]));
-            assert_eq!(decoded(coding.name().as_bytes(), &after.body), &before.body[..]);
-            assert!(after.body.len() < 200);
-        }
-        let mut state = 1_u32;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        let noise: Vec<u8> = (0..2000).map(|_| random()).collect();
-        let mut before = page(0);
-        before.body = noise.into();
-        let after = made(before.clone(), Coding::Gzip, &Options::default());
-        assert_eq!(field(&after, "content-encoding"), None);
-    }
-
-    #[test]
-    fn what_must_not_be_changed_is_left_alone() {
-        let options = Options::default();
-        assert!(varies(&page(5000), &options));
-        let mut partial = page(5000);
-        partial.status = 206;
-        for response in [
-            page(500),
-            partial,
-            page(5000).with("Content-Encoding", "br"),
-            page(5000).with("content-range", "bytes 0-4999/5000"),
-            page(5000).with("Cache-Control", "private, No-Transform"),
-            Response { headers: Vec::new(), ..page(5000) },
-            Response { headers: Vec::new(), ..page(5000) }.with("Content-Type", "image/png"),
-        ] {
-            assert!(!varies(&response, &options), "{:?}", response.headers);
-        }
-    }
-
-    #[test]
-    fn vary_is_said_once_and_added_to() {
-        let varied = |mut response: Response| {
-            vary(&mut response);
-            field(&response, "vary").map(<[u8]>::to_vec)
-        };
-        assert_eq!(varied(page(1)), Some(b"Accept-Encoding".to_vec()));
-        let other = page(1).with("vary", "Origin");
-        assert_eq!(varied(other), Some(b"Origin, Accept-Encoding".to_vec()));
-        assert_eq!(varied(page(1).with("Vary", "*")), Some(b"*".to_vec()));
-    }
-}
+mod tests;
