@@ -13,7 +13,7 @@ use super::seen::Sender;
 use super::service::{Checks, pattern};
 use crate::error::CloseReason;
 use crate::session::raw::Handler;
-use crate::session::{CloseMode, Cx, Env, Flow, Message};
+use crate::session::{CloseMode, Cx, Env, Flow, Message, Op};
 use crate::token::Token;
 
 /// Room that a member who loses messages leaves below its cap: for the longest message.
@@ -124,7 +124,11 @@ impl Handler for Member {
         Flow::Stay
     }
 
-    fn on_close(&mut self, _: CloseReason, _: &mut Env) {
-        self.hall.borrow_mut().present.retain(|(token, _)| *token != self.token);
+    /// The others hear of it.
+    fn on_close(&mut self, _: CloseReason, env: &mut Env) {
+        let mut hall = self.hall.borrow_mut();
+        hall.present.retain(|(token, _)| *token != self.token);
+        let messages = hall.say(2, Sender::Session, &self.checks);
+        env.ops.extend(messages.into_iter().map(|(to, message)| Op::Send(to, message)));
     }
 }
