@@ -12,6 +12,8 @@ use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::Env;
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::{Answered, Collect, Http, Reply};
+#[cfg(feature = "web")]
+use readyloop::session::ws;
 use readyloop::{Head, Limits, Moment, Token};
 
 #[cfg(feature = "aws-lc-rs")]
@@ -256,4 +258,111 @@ fn tls_ends_every_broken_handshake_and_keeps_little() {
         connection.timeout(&mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
         assert!(matches!(connection.life(), Life::Closed | Life::Lingering));
     });
+}
+
+#[cfg(feature = "web")]
+mod websocket {
+    use super::*;
+    use readyloop::proto::ws::{Keys, Refusal, Sender};
+
+    /// A handler that says what it hears.
+    struct Echo;
+
+    impl ws::Handler for Echo {
+        fn on_text(&mut self, text: &str, peer: &mut ws::Peer<'_, '_>) {
+            peer.send_text(text);
+        }
+
+        fn on_binary(&mut self, data: &[u8], peer: &mut ws::Peer<'_, '_>) {
+            peer.send_binary(data);
+        }
+    }
+
+    const OPENING: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+
+    /// What a client might say, and then not quite.
+    fn frames(random: &mut Random) -> Vec<u8> {
+        let keys: Keys = Box::new(|| [0x37, 0xfa, 0x21, 0x3d]);
+        let (mut client, mut bytes) = (Sender::client(keys, None), Vec::new());
+        let mut pool = Default::default();
+        for _ in 0..1 + random.below(5) {
+            let length = random.below(300);
+            let data: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+            match random.below(6) {
+                0 => client.binary(&data, &mut bytes, &mut pool),
+                1 => client.ping(&data, &mut bytes),
+                2 => client.pong(&data, &mut bytes),
+                3 => bytes.extend_from_slice(b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\0"),
+                4 => bytes.extend_from_slice(b"\x01\x82\0\0\0\0\xc3\xa9\x80\x81\0\0\0\0!"),
+                _ => client.text(&"\u{e9}t\u{e9}".repeat(length), &mut bytes, &mut pool),
+            }
+        }
+        if random.below(2) == 0 {
+            client.close(1000, "enough", &mut bytes);
+        }
+        for _ in 0..random.below(4) {
+            let at = random.below(bytes.len());
+            match random.below(4) {
+                0 => bytes[at] = random.next() as u8,
+                1 => bytes[at] ^= 1 << random.below(8),
+                2 => bytes.insert(at, random.next() as u8),
+                _ => drop(bytes.drain(at..(at + 1 + random.below(8)).min(bytes.len()))),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        [OPENING, &bytes].concat()
+    }
+
+    /// Feeds `bytes` in pieces that `size` chooses.
+    fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
+        let (mut env, mut out) = (Env::new(Limits::default()), Out::default());
+        env.date.refresh(Moment::START, UNIX_EPOCH);
+        let token = Token::new(0, 1);
+        let options = Rc::new(ws::Options {
+            deflate: Some(ws::Deflate::with_takeover()),
+            message_bytes: 4096,
+            ..ws::Options::default()
+        });
+        let service = Http::new(move |head: &Head<'_>, reply: Reply<'_, '_>| -> Answered {
+            ws::accept(head, reply, &options, Echo)
+        });
+        let mut io = Io { out: &mut out, env: &mut env, token, unsent: 0 };
+        let mut connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
+        let mut rest = bytes;
+        while !rest.is_empty() && connection.life() == Life::Open {
+            let (piece, others) = rest.split_at(size().clamp(1, rest.len()));
+            let mut wire = piece.to_vec();
+            connection.feed(&mut wire, &mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+            rest = others;
+        }
+        (out.take(), connection.life())
+    }
+
+    /// Without the close frame of a refusal: which of two faults is found may depend on how much
+    /// has come.
+    fn before_refusal(said: &[u8]) -> &[u8] {
+        let frames = Refusal::ALL.iter().map(|refusal| {
+            let what = refusal.fault().what.as_bytes();
+            let head = [0x88, 2 + what.len() as u8];
+            [&head, &refusal.code().to_be_bytes()[..], what].concat()
+        });
+        frames.into_iter().find_map(|frame| said.strip_suffix(&frame[..])).unwrap_or(said)
+    }
+
+    #[test]
+    fn websockets_are_read_the_same_however_they_are_split() {
+        fuzz(|random| {
+            let bytes = frames(random);
+            let whole = run(&bytes, || usize::MAX);
+            let split = run(&bytes, || 1 + random.below(40));
+            assert_eq!(whole.1, split.1, "{}", bytes.escape_ascii());
+            let said = [&whole.0, &split.0].map(|said| before_refusal(said).escape_ascii());
+            assert_eq!(said[0].to_string(), said[1].to_string(), "{}", bytes.escape_ascii());
+        });
+    }
 }

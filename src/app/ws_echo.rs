@@ -27,7 +27,7 @@ pub fn routes() -> Router {
         origins: Origins::Any,
         deflate: Some(Deflate::with_takeover()),
         message_bytes: LONGEST,
-        frame_bytes: LONGEST as u64 + 1024,
+        frame_bytes: (LONGEST + LONGEST / 64) as u64,
         max_queued: 2 * LONGEST,
         ..Options::default()
     });

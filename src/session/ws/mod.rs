@@ -92,7 +92,7 @@ pub struct Options {
     pub deflate: Option<Deflate>,
     /// Bytes of one message, after inflating.
     pub message_bytes: usize,
-    /// Bytes of one frame.
+    /// Bytes of one frame. Compression makes some messages a little longer than they are.
     pub frame_bytes: u64,
     /// After so much silence the peer is pinged,
     pub ping_after: Duration,
@@ -124,7 +124,7 @@ impl Default for Options {
             protocols: &[],
             deflate: None,
             message_bytes: 1024 * 1024,
-            frame_bytes: 1024 * 1024,
+            frame_bytes: 1024 * 1024 + 16 * 1024,
             ping_after: Duration::from_secs(30),
             pong_within: Duration::from_secs(20),
             close_within: Duration::from_secs(5),
