@@ -316,6 +316,8 @@ fn what_is_wrong_is_said_and_has_its_own_exit_code() {
         (&["serve", "--http", "nowhere"][..], 2, "127.0.0.1:8080"),
         (&["serve", "--only", "ftp"], 2, "possible values"),
         (&["serve", "--only", "http", "--tcp-echo", "0"], 2, "--only leaves tcp-echo out"),
+        (&["serve", "--only", "http", "--http", "0", "--root", "/nowhere"], 2, "--root /nowhere: "),
+        (&["serve", "--listing"], 2, "--root <DIR>"),
         (&["serve", "--only", "http", "--http", "off"], 2, "nothing to serve"),
         (&["serve", "--only", "http", "--http", "0", "--cert", "x.pem"], 2, "https is off"),
         (&["serve", "--low-water", "1g"], 2, "--low-water is not below --high-water"),
@@ -384,6 +386,20 @@ fn slow(server: &Server, millis: u32) -> TcpStream {
         thread::sleep(Duration::from_millis(10));
     }
     stream
+}
+
+#[test]
+fn a_folder_is_served_behind_the_routes() {
+    let folder = Folder::new("served");
+    fs::write(folder.file("a.txt"), "from the folder").expect("written");
+    fs::write(folder.file("plaintext"), "from the folder").expect("written");
+    let root = folder.0.display().to_string();
+    let server =
+        Server::start("root", &["--only", "http", "--http", "0", "--root", &root, "--listing"]);
+    let ask = |path| get(server.connect("http"), path);
+    assert!(ask("/a.txt").ends_with("\r\n\r\nfrom the folder"));
+    assert!(ask("/plaintext").ends_with("Hello, World!"), "what is built in comes first");
+    assert!(ask("/b.txt").starts_with("HTTP/1.1 404 "));
 }
 
 #[test]
