@@ -18,6 +18,8 @@ pub(crate) fn serve(bytes: usize) -> io::Result<()> {
     let epoll = Epoll::new()?;
     epoll.add(listener, IN, listener as u64)?;
     let frame = crowd::frame(bytes);
+    // What is said comes masked, and may come in pieces or together with the next.
+    let (said, mut came) = (frame.len() + 4, 0);
     let (mut all, mut is_in): (Vec<RawFd>, Vec<bool>) = (Vec::new(), Vec::new());
     let mut buf = vec![0; READ];
     let mut events = sys::events(1024);
@@ -33,7 +35,8 @@ pub(crate) fn serve(bytes: usize) -> io::Result<()> {
                 }
                 continue;
             }
-            if sys::recv(fd, &mut buf)? == 0 {
+            let n = sys::recv(fd, &mut buf)?;
+            if n == 0 {
                 return Ok(());
             }
             if !is_in[fd as usize] {
@@ -41,11 +44,20 @@ pub(crate) fn serve(bytes: usize) -> io::Result<()> {
                 sys::send(fd, crowd::ANSWER)?;
                 continue;
             }
-            for &fd in &all {
-                if sys::send(fd, &frame)? < frame.len() {
-                    return Err(io::Error::other("a socket is full"));
-                }
+            came += n;
+            while came >= said {
+                came -= said;
+                tell(&all, &frame)?;
             }
         }
     }
+}
+
+fn tell(all: &[RawFd], frame: &[u8]) -> io::Result<()> {
+    for &fd in all {
+        if sys::send(fd, frame)? < frame.len() {
+            return Err(io::Error::other("a socket is full"));
+        }
+    }
+    Ok(())
 }
