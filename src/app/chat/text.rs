@@ -52,8 +52,9 @@ pub fn told(text: &[u8]) -> Vec<Told> {
         .match_indices("\n\t")
         .filter_map(|(at, mark)| {
             let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
-            let time = time_at_end(text.get(line..at)?)?;
-            Some(line + time..at + mark.len())
+            let above = text.get(line..at)?;
+            let whole = (line == 0 && holds_a_clock(above)).then_some(0);
+            Some(line + time_at_end(above).or(whole)?..at + mark.len())
         })
         .collect();
     if starts.first().is_none_or(|first| first.start > 0) {
@@ -92,30 +93,40 @@ pub fn name(wish: &str, most: usize) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// True if `text` begins with a time: `15:04:05`, perhaps after a date.
+/// True if `text` begins with a time: `15:04:05` or `15:04`, perhaps after a date.
 fn begins_with_time(text: &[u8]) -> bool {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let date = shaped(line, b"dddd-dd-dd").or_else(|| shaped(line, b"dddd/dd/dd"));
     let is_century = line.starts_with(b"19") || line.starts_with(b"20");
     match date {
         Some(rest) => is_century && rest.first().is_some_and(|byte| b" T".contains(byte)),
-        None => is_clock(line) && matches!(line.get(8), None | Some(b'\r' | b' ' | b'.')),
+        None => {
+            let rest = clock(line).or_else(|| shaped(line, b"dd:dd"));
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'\r' | b' ' | b'.')))
+        }
     }
 }
 
-fn is_clock(text: &[u8]) -> bool {
-    shaped(text, b"dd:dd:dd").is_some() && (text < b"24".as_slice())
+/// What follows a time of day.
+fn clock(text: &[u8]) -> Option<&[u8]> {
+    shaped(text, b"dd:dd:dd").filter(|_| text < b"24".as_slice())
+}
+
+/// True for a line that may well be a time in a form of its own, such as `3:04PM`.
+fn holds_a_clock(line: &str) -> bool {
+    const LONGEST: usize = 40;
+    line.len() <= LONGEST && line.as_bytes().windows(4).any(|part| shaped(part, b"d:dd").is_some())
 }
 
 /// Where the time begins that a line ends with, if it ends with one.
 fn time_at_end(line: &str) -> Option<usize> {
     let bytes = line.trim_end_matches('\r').as_bytes();
     let from = |length: usize| bytes.len().checked_sub(length);
-    let clock = from(8).filter(|at| bytes.get(*at..).is_some_and(is_clock))?;
+    let time = from(8).filter(|at| bytes.get(*at..).and_then(clock).is_some())?;
     let date = from(19).filter(|at| {
-        bytes.get(*at..).is_some_and(|text| begins_with_time(text) && !is_clock(text))
+        bytes.get(*at..).is_some_and(|text| begins_with_time(text) && clock(text).is_none())
     });
-    Some(date.unwrap_or(clock))
+    Some(date.unwrap_or(time))
 }
 
 /// What follows a run of the given shape, in which `d` is any digit.
@@ -147,6 +158,7 @@ mod tests {
             ("1109:00:05\n\tBob: hi", 2, "09:00:05\n\tBob: hi"),
             ("12026-11-21 10:00:00\n\tBob: hi", 1, "2026-11-21 10:00:00\n\tBob: hi"),
             ("1999-11-21 10:00:00\n\tBob: hi", 0, "1999-11-21 10:00:00\n\tBob: hi"),
+            ("110:00\n\tBob: hi", 1, "10:00\n\tBob: hi"),
             ("12026/11/21 10:00:00\n\tB: 1", 1, "2026/11/21 10:00:00\n\tB: 1"),
         ] {
             assert_eq!(heart_beats(chunk.as_bytes()), (count, rest.as_bytes()), "{chunk:?}");
@@ -174,7 +186,9 @@ mod tests {
                 &[("", "x"), ("A", "one\nmore"), ("B", "two")],
             ),
             ("10:00:00\n\tno name", &[("", "no name")]),
-            ("25:00:00\n\tA: b", &[("", "25:00:00\n\tA: b")]),
+            ("10:00\n\tA: b", &[("A", "b")]),
+            ("Nov 21, 3:04PM\n\tA: b", &[("A", "b")]),
+            ("at noon\n\tA: b", &[("", "at noon\n\tA: b")]),
         ] {
             assert_eq!(say(text), own(expected), "{text:?}");
         }

@@ -76,9 +76,9 @@ impl Sender {
         let mut body = Vec::new();
         if may_be_sent(code) {
             let longest = CONTROL - size_of_val(&code);
-            let end = reason.floor_char_boundary(longest);
+            let fits = (0..=longest).rev().find(|end| reason.is_char_boundary(*end));
             body.extend_from_slice(&code.to_be_bytes());
-            body.extend_from_slice(reason.get(..end).unwrap_or_default().as_bytes());
+            body.extend_from_slice(reason.get(..fits.unwrap_or(0)).unwrap_or_default().as_bytes());
         } else if code != code::NONE {
             log::error!("close code {code} must not be sent");
         }
