@@ -90,6 +90,15 @@ struct Crowd {
     errors: u64,
 }
 
+/// Counts what nobody said, and shows the first.
+fn complain(errors: &mut u64, payload: &[u8]) {
+    if *errors == 0 {
+        let shown = &payload[..payload.len().min(200)];
+        eprintln!("heard what was not said: {}", shown.escape_ascii());
+    }
+    *errors += 1;
+}
+
 impl Crowd {
     fn open(&mut self, plan: &Plan) -> io::Result<()> {
         for index in 0..plan.members {
@@ -135,12 +144,13 @@ impl Crowd {
     fn hear(&mut self, index: usize, buf: &mut [u8]) -> io::Result<()> {
         let Crowd { ears, said, forgotten, delays, delivered, errors, .. } = self;
         ears[index].hear(buf, |heard, payload| {
-            // Who comes into the room is told too.
-            if payload.starts_with(br#"{"type":"joined""#) {
+            // Chat welcomes, and tells who comes in.
+            if payload.starts_with(br#"{"type":""#) && !payload.starts_with(br#"{"type":"message""#)
+            {
                 return Ok(());
             }
             let Some(said) = said.get_mut((*heard - *forgotten) as usize) else {
-                *errors += 1;
+                complain(errors, payload);
                 return Ok(());
             };
             *heard += 1;
@@ -152,7 +162,7 @@ impl Crowd {
             if said.payload.is_empty() {
                 said.payload.extend_from_slice(payload);
             } else if said.payload != payload {
-                *errors += 1;
+                complain(errors, payload);
             }
             Ok(())
         })?;

@@ -103,15 +103,22 @@ pub(crate) struct Figures {
     pub(crate) errors: u64,
 }
 
-/// A server with its crowd.
-struct Hall {
+/// What was seen of one server, over all sittings.
+struct Tally {
     server: Server,
-    process: Process,
-    crowd: Process,
     costs: Vec<f64>,
     rates: Vec<f64>,
-    memory: f64,
+    memory: Vec<f64>,
+    delays: [Duration; 3],
     errors: u64,
+}
+
+/// A server with its crowd.
+struct Hall {
+    process: Process,
+    crowd: Process,
+    /// Bytes of the server's memory for each member.
+    memory: f64,
 }
 
 impl Hall {
@@ -124,81 +131,97 @@ impl Hall {
         let words = vec![server.name().to_string(), bytes.to_string()];
         let process = Process::start(None, effort.cores.map(|cores| cores.0), words)?;
         let port = process.port()?;
-        let start = |members: usize| {
-            let bytes = if is_chat { scenario.bytes } else { bytes };
-            let chat = if is_chat { "chat" } else { "plain" };
-            let words = [port.to_string(), members.to_string(), bytes.to_string(), chat.into()];
-            let words = ["crowd".to_string()].into_iter().chain(words).collect();
-            let mut crowd = Process::start(None, effort.cores.map(|cores| cores.1), words)?;
-            crowd.ask::<6>("open", Duration::ZERO)?;
-            io::Result::Ok(crowd)
-        };
         process.settle()?;
         let before = process.memory()?;
-        let crowd = start(scenario.members)?;
+        let said = if is_chat { scenario.bytes } else { bytes };
+        let chat = if is_chat { "chat" } else { "plain" };
+        let words = ["crowd", &port.to_string(), &scenario.members.to_string(), &said.to_string()];
+        let words = words.into_iter().chain([chat]).map(str::to_string).collect();
+        let mut crowd = Process::start(None, effort.cores.map(|cores| cores.1), words)?;
+        crowd.ask::<6>("open", Duration::ZERO)?;
         process.settle()?;
         let memory = process.memory()?.saturating_sub(before) as f64 / scenario.members as f64;
-        let (costs, rates) = (Vec::new(), Vec::new());
-        Ok(Hall { server, process, crowd, costs, rates, memory, errors: 0 })
+        Ok(Hall { process, crowd, memory })
     }
 
     /// One slice, at the crowd's full speed.
-    fn slice(&mut self, time: Duration) -> io::Result<()> {
+    fn slice(&mut self, time: Duration, tally: &mut Tally) -> io::Result<()> {
         let before = self.process.cpu()?;
         let command = format!("run {}", time.as_millis());
         let [delivered, errors, nanos, ..] = self.crowd.ask::<6>(&command, time)?;
         let cpu = self.process.cpu()? - before;
-        self.errors += errors;
-        self.costs.push(cpu.as_secs_f64() * 1e6 / delivered.max(1) as f64);
-        self.rates.push(delivered as f64 * 1e9 / nanos.max(1) as f64);
+        tally.errors += errors;
+        tally.costs.push(cpu.as_secs_f64() * 1e6 / delivered.max(1) as f64);
+        tally.rates.push(delivered as f64 * 1e9 / nanos.max(1) as f64);
         Ok(())
     }
 
     /// Delays at a pace.
-    fn delays(&mut self, time: Duration, pace: Duration) -> io::Result<[Duration; 3]> {
+    fn delays(&mut self, time: Duration, pace: Duration, tally: &mut Tally) -> io::Result<()> {
         let command = format!("pace {} {}", time.as_millis(), pace.as_millis());
         let [_, errors, _, delays @ ..] = self.crowd.ask::<6>(&command, time)?;
-        self.errors += errors;
-        Ok(delays.map(Duration::from_nanos))
+        tally.errors += errors;
+        tally.delays = delays.map(Duration::from_nanos);
+        Ok(())
     }
 }
 
 /// Measures one scenario.
 pub(crate) fn run(scenario: &Scenario, effort: &Effort) -> io::Result<Vec<Figures>> {
+    // Where a process and its sockets come to lie in memory changes its cost by more than what is
+    // compared here. So all start anew several times.
+    let sittings = if effort.quick { 1 } else { 8 };
     // Some twenty messages, so that the first and the last of a slice weigh little.
     let slice = Duration::from_millis(scenario.members as u64 / 5).max(Duration::from_millis(100));
     let slice = slice.min(effort.time);
-    let rounds = effort.time.div_duration_f64(slice).round().max(1.0) as usize;
-    let mut halls = Vec::new();
-    for &server in scenario.servers {
-        halls.push(Hall::open(scenario, server, effort)?);
-    }
-    for hall in &mut halls {
-        // The first slice pays for page faults and growing buffers.
-        hall.slice(slice)?;
-        hall.costs.clear();
-        hall.rates.clear();
-    }
-    for round in 0..rounds {
-        for place in 0..halls.len() {
-            let place = if round % 2 == 0 { place } else { halls.len() - 1 - place };
-            halls[place].slice(slice)?;
+    let rounds = (effort.time / sittings).div_duration_f64(slice).round().max(1.0) as usize;
+    let mut tallies: Vec<Tally> =
+        scenario.servers.iter().map(|&server| Tally::new(server)).collect();
+    for sitting in 0..sittings {
+        let mut halls = Vec::new();
+        for tally in &mut tallies {
+            let hall = Hall::open(scenario, tally.server, effort)?;
+            tally.memory.push(hall.memory);
+            halls.push(hall);
+        }
+        for (hall, tally) in halls.iter_mut().zip(&mut tallies) {
+            // The first slice pays for page faults and growing buffers.
+            hall.slice(slice, tally)?;
+            tally.costs.pop();
+            tally.rates.pop();
+        }
+        for round in 0..rounds {
+            for place in 0..halls.len() {
+                let place = if round % 2 == 0 { place } else { halls.len() - 1 - place };
+                halls[place].slice(slice, &mut tallies[place])?;
+            }
+        }
+        if sitting + 1 == sittings {
+            for (hall, tally) in halls.iter_mut().zip(&mut tallies) {
+                hall.delays(effort.time, scenario.pace, tally)?;
+            }
         }
     }
-    let yardstick = halls[0].costs.clone();
-    let mut figures = Vec::new();
-    for mut hall in halls {
-        let delays = hall.delays(effort.time, scenario.pace)?;
-        let pairs = hall.costs.iter().zip(&yardstick);
-        figures.push(Figures {
-            server: hall.server,
-            ratio: stat::median(pairs.map(|(cost, yardstick)| cost / yardstick)),
-            cost: stat::median(hall.costs),
-            rate: stat::median(hall.rates).value,
-            delays,
-            memory: hall.memory,
-            errors: hall.errors,
-        });
+    let yardstick = tallies[0].costs.clone();
+    Ok(tallies.into_iter().map(|tally| tally.figures(&yardstick)).collect())
+}
+
+impl Tally {
+    fn new(server: Server) -> Tally {
+        let (costs, rates, memory) = Default::default();
+        Tally { server, costs, rates, memory, delays: Default::default(), errors: 0 }
     }
-    Ok(figures)
+
+    fn figures(self, yardstick: &[f64]) -> Figures {
+        let pairs = self.costs.iter().zip(yardstick);
+        Figures {
+            server: self.server,
+            ratio: stat::median(pairs.map(|(cost, yardstick)| cost / yardstick)),
+            cost: stat::median(self.costs),
+            rate: stat::median(self.rates).value,
+            delays: self.delays,
+            memory: stat::median(self.memory).value,
+            errors: self.errors,
+        }
+    }
 }
