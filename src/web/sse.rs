@@ -5,6 +5,15 @@
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/event-stream";
 
+/// The fields of a stream's answer: its type, kept by no cache, collected by no proxy on the way.
+pub const HEADERS: &[(&str, &[u8])] = &[
+    ("Content-Type", MEDIA_TYPE.as_bytes()),
+    ("Cache-Control", b"no-store"),
+    ("X-Content-Type-Options", b"nosniff"),
+    // What nginx and its kin go by.
+    ("X-Accel-Buffering", b"no"),
+];
+
 /// A comment: keeps the connection known to be alive, and is heard by nobody.
 pub const HEART_BEAT: &str = ":\n\n";
 

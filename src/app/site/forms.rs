@@ -73,10 +73,10 @@ fn take_form(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
             .field("Accept", accept)
             .answer(reply);
     }
-    let limits = multipart::Limits {
+    let limits = multipart::Options {
         file_bytes: UPLOAD_BYTES,
         body_bytes: UPLOAD_BYTES,
-        ..multipart::Limits::default()
+        ..multipart::Options::default()
     };
     multipart::read(request, reply, limits, Upload::default())
 }
