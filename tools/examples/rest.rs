@@ -35,7 +35,8 @@ fn add(items: &Rc<RefCell<Vec<Item>>>, request: &Request<'_>, reply: Reply<'_, '
 /// Goes around all routes: counts a browser's visits in a cookie.
 fn count(request: &Request<'_>, reply: Reply<'_, '_>, next: Next<'_>) -> Answered {
     let visits = cookie::get(request, "visits").and_then(|text| text.parse().ok()).unwrap_or(0_u32);
-    let cookie = Cookie::build(("visits", visits.saturating_add(1).to_string())).http_only(true);
+    let cookie =
+        Cookie::build(("visits", visits.saturating_add(1).to_string())).path("/").http_only(true);
     let value = cookie::set(&cookie.build()).unwrap_or_default();
     next.run(request, reply.with("Set-Cookie", value))
 }
