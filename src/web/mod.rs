@@ -13,6 +13,7 @@ pub mod date;
 pub mod etag;
 pub mod files;
 pub mod form;
+pub mod html;
 pub mod json;
 pub mod log;
 pub mod metrics;

@@ -4,7 +4,9 @@
 //! answers requests, and no page needs anything that is not in this folder: no build step, no other
 //! origin, nothing inline ([`POLICY`]).
 
-use std::fmt::{Display, Formatter, Result, Write};
+use std::fmt::Write;
+
+use crate::web::html::Text;
 
 /// A file as it is served.
 #[derive(Clone, Copy, Debug)]
@@ -129,32 +131,13 @@ fn lines(rows: &[Row]) -> String {
             lines,
             "<tr><th scope=\"row\">{}<small>{}</small></th><td><code>{}</code></td>\
              <td class=\"try\"><code>{}</code></td></tr>",
-            Safe(name),
-            Safe(what),
-            Safe(address),
-            Safe(try_it)
+            Text(name),
+            Text(what),
+            Text(address),
+            Text(try_it)
         );
     }
     lines
-}
-
-/// Text that cannot become markup.
-struct Safe<'a>(&'a str);
-
-impl Display for Safe<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                _ => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

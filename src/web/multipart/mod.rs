@@ -75,7 +75,7 @@ impl Fault {
 
 /// True if the request's body is a form of this kind.
 pub fn is_form(head: &Head<'_>) -> bool {
-    crate::web::form::is("multipart/form-data", head)
+    body::is("multipart/form-data", head)
 }
 
 /// What takes a form in.
