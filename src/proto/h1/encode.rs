@@ -53,7 +53,9 @@ impl Error for InvalidHeader {}
 
 /// Appends an answer's head: status line, `Server`, `Date`, `headers`, framing, connection.
 ///
-/// Fails, and appends nothing, if a field would break the framing or is one of those written here.
+/// # Errors
+///
+/// A field would break the framing or is one of those written here; nothing is appended.
 #[inline]
 pub fn head(
     out: &mut Vec<u8>,

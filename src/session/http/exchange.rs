@@ -21,6 +21,10 @@ use crate::token::Token;
 /// output, so an exchange that answers each piece of body with at most as many bytes is bounded
 /// without further care; one that produces more checks [`Writer::room`] and goes on in
 /// [`on_drain`](Exchange::on_drain).
+///
+/// Until its reply has begun it has `Limits::reply` from the end of the request. Once it has, it may
+/// be silent for `Limits::idle`, then it is ended: a stream without an end needs a heart-beat, by
+/// [`deadline`](Exchange::deadline) and [`on_timeout`](Exchange::on_timeout).
 pub trait Exchange {
     /// Called once, before the body.
     fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
@@ -67,7 +71,8 @@ pub trait Exchange {
         let _ = (why, env);
     }
 
-    /// When to call [`on_timeout`](Exchange::on_timeout).
+    /// When to call [`on_timeout`](Exchange::on_timeout), after which it must lie ahead of
+    /// [`Writer::now`] again: an exchange that wants to be called at once, for ever, is ended.
     fn deadline(&self) -> Moment {
         Moment::NEVER
     }
