@@ -58,6 +58,7 @@ mod extra;
 mod origin;
 mod prepared;
 mod reply;
+mod whole;
 
 use std::rc::Rc;
 
@@ -69,13 +70,14 @@ use crate::session::{
 use crate::time::Moment;
 
 use exchange::{Active, Done};
-pub use exchange::{Collect, Exchange, Writer};
+pub use exchange::{Exchange, Writer};
 use extra::Extra;
 pub use origin::{Origin, TlsSummary};
 pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
 pub use reply::{Answered, Outcome, Reply, ReplyTo, Response};
 use reply::{Next, Observer, Terms};
+pub use whole::Collect;
 
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
