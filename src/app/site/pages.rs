@@ -10,23 +10,23 @@ use crate::web::html::Text;
 
 /// A file as it is served.
 #[derive(Clone, Copy, Debug)]
-pub struct Asset {
+pub(super) struct Asset {
     /// Where it is served.
-    pub path: &'static str,
+    pub(super) path: &'static str,
     /// Its media type.
-    pub content_type: &'static str,
+    pub(super) content_type: &'static str,
     /// What it says.
-    pub bytes: &'static [u8],
+    pub(super) bytes: &'static [u8],
 }
 
 /// The media type of the pages.
-pub const HTML: &str = "text/html; charset=utf-8";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The pages' Content-Security-Policy: nothing inline, nothing from elsewhere, in nobody's frame.
-pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
@@ -41,7 +41,7 @@ macro_rules! asset {
 }
 
 /// Everything the pages load.
-pub const ASSETS: &[Asset] = &[
+pub(super) const ASSETS: &[Asset] = &[
     asset!("/icon.svg", SVG, "icon.svg"),
     asset!("/favicon.ico", SVG, "icon.svg"),
     asset!("/assets/theme.js", JS, "theme.js"),
@@ -98,13 +98,12 @@ pub struct Row {
 }
 
 /// Where the pages are, in the order of [`render`].
-pub fn paths() -> impl Iterator<Item = &'static str> {
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|page| page.path)
 }
 
 /// The pages by path, the home page with these rows.
-#[must_use]
-pub fn render(rows: &[Row]) -> Vec<(&'static str, String)> {
+pub(super) fn render(rows: &[Row]) -> Vec<(&'static str, String)> {
     PAGES.iter().map(|page| (page.path, page.render(rows))).collect()
 }
 
