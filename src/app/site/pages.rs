@@ -25,10 +25,11 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// The pages' Content-Security-Policy: nothing inline, nothing from elsewhere, in nobody's frame.
+/// The pages' Content-Security-Policy: nothing inline, nothing from elsewhere, in nobody's frame,
+/// and no text that becomes markup.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-    frame-ancestors 'none'";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 macro_rules! asset {
     ($path:literal, $content_type:expr, $file:literal) => {
