@@ -74,7 +74,7 @@ pub trait Session {
     }
 
     /// The connection has ended. There is nobody left to write to, but others may be sent
-    /// something: by a wish among `env.ops`.
+    /// something: by [`Env::send`].
     fn on_close(&mut self, why: CloseReason, env: &mut Env) {
         let _ = (why, env);
     }

@@ -2,8 +2,9 @@
 //! (RFC 9110 §12.5).
 //!
 //! Called by whoever has several representations to choose from. Each function takes the values of
-//! the request's fields ([`Headers::values`]) and what there is, best first, and returns the position of what suits the
-//! client best; among equals the first. `None` means that nothing suits: 406, or the default.
+//! the request's fields ([`Headers::values`]) and what there is, best first, and returns the position
+//! of what suits the client best; among equals the first. `None` means that nothing suits: 406, or the
+//! default.
 //!
 //! [`Headers::values`]: crate::proto::h1::Headers::values
 

@@ -107,7 +107,7 @@ pub trait Handler: 'static {
 
     /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
     /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
-    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
+    /// Nobody is left to write to; others may be sent something by [`Env::send`].
     fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
         let _ = (code, reason, env);
     }
