@@ -299,6 +299,7 @@ fn member(name: &str, value: &[u8], line: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::testing::Visit;
     use std::time::Duration;
 
     fn entry(target: &'static str, agent: Option<&'static [u8]>) -> Entry<'static> {
@@ -319,6 +320,20 @@ mod tests {
         let mut line = Vec::new();
         entry.write(format, &outcome, &mut line);
         String::from_utf8(line).expect("text")
+    }
+
+    #[test]
+    fn whatever_is_asked_of_a_handler_is_logged_refused_or_not() {
+        let lines = Rc::new(RefCell::new(String::new()));
+        let kept = Rc::clone(&lines);
+        let sink = move |line: &[u8]| kept.borrow_mut().push_str(&String::from_utf8_lossy(line));
+        let answer = |_: &Head<'_>, reply: Reply<'_, '_>| reply.text(200, "yes\n");
+        let handler = Rc::new(Log::new(Format::Common, sink).over(answer));
+        let mut visit = Visit::new(&handler);
+        visit.say(b"GET /a HTTP/1.1\r\nHost: b\r\n\r\nno request\r\n\r\n");
+        let lines = lines.borrow();
+        let ends: Vec<_> = lines.lines().filter_map(|line| line.split(']').nth(1)).collect();
+        assert_eq!(ends, [" \"GET /a HTTP/1.1\" 200 4", " \"-\" 400 -"], "{lines}");
     }
 
     #[test]
