@@ -57,7 +57,7 @@ pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, mut reply: Reply<'_, 
         Err(problem) => return problem.answer(reply),
     };
     let (found, lost) = hub.messages(&asked.name, asked.after, asked.limit);
-    if !found.is_empty() || asked.wait.is_zero() {
+    if !found.is_empty() || asked.wait.is_zero() || reply.env().draining {
         return reply.respond(page(&found, asked.after, lost));
     }
     let (token, names) = (reply.token(), [asked.name.clone()]);

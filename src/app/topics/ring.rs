@@ -3,18 +3,33 @@
 use std::collections::VecDeque;
 
 use crate::Bytes;
+use crate::session::ws::encode_text;
+use crate::web::sse;
 
 /// A message as it is kept: serialised once for each kind of receiver.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Its number. All topics of a hub share one sequence.
     pub id: u64,
-    /// The message as JSON.
+    /// The message as JSON: the end of the frame.
     pub json: Bytes,
     /// The same as a Server-Sent Event.
     pub event: Bytes,
     /// The same as a WebSocket frame.
     pub frame: Bytes,
+}
+
+impl Stored {
+    /// Message number `id`, whose JSON has no line breaks.
+    pub(super) fn new(id: u64, json: &str) -> Self {
+        let (event, frame) = (Bytes::from(sse::event(Some(id), None, json)), encode_text(json));
+        Stored { id, json: frame.slice(frame.len() - json.len()..), event, frame }
+    }
+
+    /// How much memory it takes.
+    fn bytes(&self) -> usize {
+        self.event.len() + self.frame.len()
+    }
 }
 
 /// How many numbers of messages that are gone are remembered, to say exactly how many were missed.
@@ -38,16 +53,21 @@ impl Ring {
 
     /// Adds a message; the oldest ones make room for it. Of itself it is always kept.
     pub(super) fn push(&mut self, message: Stored) {
-        self.bytes += message.json.len();
+        self.bytes += message.bytes();
         self.kept.push_back(message);
         while self.kept.len() > 1 && (self.kept.len() > self.most || self.bytes > self.most_bytes) {
-            let Some(oldest) = self.kept.pop_front() else { return };
-            self.bytes -= oldest.json.len();
-            if self.gone.len() == GONE {
-                self.gone.pop_front();
-            }
-            self.gone.push_back(oldest.id);
+            self.forget();
         }
+    }
+
+    /// Gives up the oldest message.
+    pub(super) fn forget(&mut self) {
+        let Some(oldest) = self.kept.pop_front() else { return };
+        self.bytes -= oldest.bytes();
+        if self.gone.len() == GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(oldest.id);
     }
 
     /// The first message after number `last`.
@@ -75,9 +95,14 @@ impl Ring {
         self.kept.len()
     }
 
-    /// The number of the newest message, 0 if there is none.
+    /// Bytes of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of the newest message, kept or not; 0 if there never was one.
     pub(super) fn newest(&self) -> u64 {
-        self.kept.back().map_or(0, |message| message.id)
+        self.kept.back().map(|message| message.id).or(self.gone.back().copied()).unwrap_or(0)
     }
 }
 
@@ -86,8 +111,8 @@ mod tests {
     use super::*;
 
     fn message(id: u64, length: usize) -> Stored {
-        let json = Bytes::from(vec![b'x'; length]);
-        Stored { id, json, event: Bytes::new(), frame: Bytes::new() }
+        let event = Bytes::from(vec![b'x'; length]);
+        Stored { id, json: Bytes::new(), event, frame: Bytes::new() }
     }
 
     #[test]
@@ -108,5 +133,19 @@ mod tests {
         assert_eq!((ring.len(), ring.newest()), (1, 60), "bytes count too");
         ring.push(message(70, 1000));
         assert_eq!((ring.len(), ring.newest()), (1, 70), "one is always kept");
+        ring.forget();
+        assert_eq!((ring.len(), ring.bytes(), ring.newest()), (0, 0, 70), "unless it is given up");
+        assert_eq!(ring.missed(60, 80), 1);
+    }
+
+    #[test]
+    fn all_forms_of_a_message_count() {
+        let message = Stored::new(7, "{\"a\":1}");
+        assert_eq!(&message.json[..], b"{\"a\":1}");
+        assert_eq!(&message.event[..], b"id: 7\ndata: {\"a\":1}\n\n");
+        assert_eq!(&message.frame[..], b"\x81\x07{\"a\":1}");
+        let mut ring = Ring::new(3, 100);
+        ring.push(message);
+        assert_eq!(ring.bytes(), 21 + 9);
     }
 }

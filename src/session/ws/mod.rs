@@ -151,7 +151,14 @@ struct WebSocket<H> {
 impl<H: Handler> Session for WebSocket<H> {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.link.heard(cx);
-        self.call(cx, Flow::Continue, |handler, peer| handler.on_open(peer))
+        let is_draining = cx.is_draining();
+        self.call(cx, Flow::Continue, |handler, peer| {
+            handler.on_open(peer);
+            // Its request was on its way when the others were told.
+            if is_draining {
+                handler.on_shutdown(peer);
+            }
+        })
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
