@@ -52,19 +52,22 @@ impl Member {
             self.note(&format!("at most {most} bytes at once; this was not passed on"), cx);
             return Flow::Continue;
         }
-        if self.room.allow(self.token, cx.now()).is_err() {
+        // For the page there may be many messages in a chunk, and each costs as much as one alone.
+        let told = text::told(words);
+        if self.room.allow(self.token, told.len().max(1), cx.now()).is_err() {
             self.refused += 1;
             if self.refused == 1 {
                 self.note("too many messages; some are not passed on", cx);
             }
             if self.refused > PATIENCE {
                 log::warn!("{} floods the room and is put out", self.peer);
+                self.room.leave(self.token, cx.env());
                 return Flow::Close(CloseMode::Linger, CloseReason::Aborted);
             }
             return Flow::Continue;
         }
         self.refused = 0;
-        self.room.say_raw(self.token, Bytes::copy_from_slice(words), cx.env());
+        self.room.say_raw(self.token, Bytes::copy_from_slice(words), &told, cx.env());
         Flow::Continue
     }
 }
@@ -105,8 +108,10 @@ impl Session for Member {
         Flow::Continue
     }
 
-    fn on_timeout(&mut self, _: &mut Cx<'_>) -> Flow {
-        Flow::Close(CloseMode::Flush, CloseReason::TimedOut(Phase::Idle))
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        // Whoever does not listen either must not stay for as long as its answers take.
+        let mode = if cx.unsent() > 0 { CloseMode::Abort } else { CloseMode::Flush };
+        Flow::Close(mode, CloseReason::TimedOut(Phase::Idle))
     }
 
     fn on_close(&mut self, _: CloseReason, env: &mut Env) {

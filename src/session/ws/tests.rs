@@ -219,11 +219,15 @@ fn what_does_not_open_a_websocket_is_told_why() {
     let request = format!("{REQUEST}\r\n");
     let table = [
         (request.replace("Upgrade: websocket\r\n", ""), "426", "Upgrade: websocket"),
+        (request.replace("Upgrade: websocket\r\n", ""), "426", "\r\nConnection: upgrade\r\n"),
         (request.replace(": 13", ": 12"), "426", "Sec-WebSocket-Version: 13"),
+        (format!("{REQUEST}Sec-WebSocket-Version: 8\r\n\r\n"), "426", "Sec-WebSocket-Version: 13"),
         (request.replace("dGhl", "x"), "400", ""),
         (request.replace("GET", "PUT"), "400", ""),
         (format!("{REQUEST}Content-Length: 1\r\n\r\na"), "400", ""),
         (format!("{REQUEST}Origin: http://evil.example\r\n\r\n"), "403", ""),
+        (format!("{REQUEST}Origin: null\r\n\r\n"), "403", ""),
+        (format!("{REQUEST}Origin: http://x\r\nOrigin: http://evil.example\r\n\r\n"), "403", ""),
     ];
     for (request, status, field) in table {
         let mut server = End::server(Options::default());
@@ -262,6 +266,14 @@ fn silence_is_pinged_and_then_ended() {
     assert_eq!(server.connection.reason(), CloseReason::TimedOut(crate::error::Phase::Idle));
     server.hang_up();
     assert_eq!(server.heard(), ["open -", "text hi", "close 1006 no answer to a ping"]);
+}
+
+#[test]
+fn who_comes_while_the_loop_drains_is_told_so() {
+    let mut server = End::server(Options::default());
+    server.env.draining = true;
+    server.feed(format!("{REQUEST}\r\n").as_bytes());
+    assert!(server.said().ends_with(b"\r\n\r\n\x88\x02\x03\xe9"), "nobody tells it later");
 }
 
 #[test]
