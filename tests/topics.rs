@@ -214,6 +214,8 @@ fn who_comes_again_gets_what_it_missed() {
     hall.ask(from_elsewhere, &again(&Value::from(9_000_000_000_000_000_u64)));
     hall.publish(speaker, "t", "6");
     assert!(hall.read(from_elsewhere).contains("\"data\":\"6\""), "numbers begin anew");
+    hall.get(speaker, "/topics/t?after=9000000000000000");
+    assert_eq!(hall.answer(speaker, 200)["messages"][2]["data"], "6");
 }
 
 #[test]

@@ -126,13 +126,7 @@ impl Hub {
         token: Token,
         env: &Env,
     ) -> Result<Subscription, Full> {
-        let newest = self.newest.get();
-        let last = match last {
-            // Numbers that were never given belong to another life of this server.
-            Some(last) if last > newest.max(first(env.wall())) => 0,
-            Some(last) => last,
-            None => newest,
-        };
+        let last = last.map_or(self.newest.get(), |last| self.resume(last, env));
         self.subscriptions.set(self.subscriptions.get() + 1);
         let topics = Vec::with_capacity(names.len());
         let mut place = Subscription { hub: Rc::clone(self), topics, token, last, lost: 0 };
@@ -143,6 +137,12 @@ impl Hub {
             place.topics.push(topic);
         }
         Ok(place)
+    }
+
+    /// Where to go on after number `last`: numbers that were never given belong to another life of
+    /// this server, in which its clock was ahead.
+    pub(super) fn resume(&self, last: u64, env: &Env) -> u64 {
+        if last > self.newest.get().max(first(env.wall())) { 0 } else { last }
     }
 
     /// The topic called `name`, made if there is none.

@@ -141,6 +141,10 @@ impl Options {
     }
 }
 
+/// Bytes of messages that one peer says in one go. It takes compression to say more by what is read
+/// at once: up to a thousand times as much, all of which has to be inflated.
+const TURN: usize = 1024 * 1024;
+
 /// One WebSocket after its handshake.
 struct WebSocket<H> {
     handler: H,
@@ -236,9 +240,11 @@ impl<H: Handler> WebSocket<H> {
     #[inline]
     fn take(&mut self, input: &mut &[u8], scratch: &mut Scratch, cx: &mut Cx<'_>) -> Flow {
         let bounds = self.link.options().bounds();
+        let mut heard = 0;
         loop {
-            // What the peer says next may need an answer, for which there is no room.
-            if !input.is_empty() && !self.link.has_room(cx) {
+            // What the peer says next may need an answer, for which there is no room. Or it was much
+            // already, and others want their turn.
+            if !input.is_empty() && (heard >= TURN || !self.link.has_room(cx)) {
                 cx.want_drain();
                 return Flow::Continue;
             }
@@ -254,8 +260,14 @@ impl<H: Handler> WebSocket<H> {
                 Event::Close(close) => return self.closed_by_peer(&close.into(), cx),
                 // Said before the peer knew that we are leaving: nobody wants it.
                 _ if link.is_closed() => {}
-                Event::Text(text) => handler.on_text(text, &mut Peer::new(cx, link)),
-                Event::Binary(data) => handler.on_binary(data, &mut Peer::new(cx, link)),
+                Event::Text(text) => {
+                    heard += text.len();
+                    handler.on_text(text, &mut Peer::new(cx, link));
+                }
+                Event::Binary(data) => {
+                    heard += data.len();
+                    handler.on_binary(data, &mut Peer::new(cx, link));
+                }
             }
             if self.link.is_spent() {
                 return self.link.flow(self.reader.is_closed(), Flow::Continue);

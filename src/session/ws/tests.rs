@@ -383,6 +383,24 @@ fn a_long_message_is_written_as_the_peer_takes_it() {
 }
 
 #[test]
+fn much_in_few_bytes_is_heard_in_turns() {
+    let options = Options { deflate: Some(Deflate::default()), ..Options::default() };
+    let long: &'static str = "x".repeat(900_000).leak();
+    let mut client = End::client(options.clone(), &[long; 5]);
+    let mut server = End::server(options);
+    server.feed(&client.said());
+    client.feed(&server.said());
+    let said = client.said();
+    assert!(said.len() < 64 * 1024, "one read brings all of it");
+    server.feed(&said);
+    for heard in [2, 4, 5] {
+        assert_eq!(server.heard().iter().filter(|line| line.starts_with("text")).count(), heard);
+        assert_eq!(server.connection.wants_drain(), heard < 5, "it goes on by itself");
+        server.io(0, |connection, io| connection.drained(io));
+    }
+}
+
+#[test]
 fn an_idle_websocket_is_small() {
     let size = size_of::<WebSocket<()>>();
     assert!(size <= 136, "{size}");
