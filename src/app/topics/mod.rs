@@ -40,7 +40,8 @@ pub struct Options {
     pub topics: usize,
     /// Messages kept of one topic. 256.
     pub messages: usize,
-    /// Bytes kept of one topic, in all forms of its messages. 1 MiB.
+    /// Bytes kept of one topic, in all forms of its messages. 1 MiB. What is published in one turn
+    /// of the loop is kept until its subscribers were told, however much that is.
     pub bytes: usize,
     /// Bytes kept of all topics. When there would be more, those used least recently give up their
     /// oldest messages. 64 MiB.

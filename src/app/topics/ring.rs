@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::Bytes;
 use crate::session::ws::encode_text;
+use crate::time::Moment;
 use crate::web::sse;
 
 /// A message as it is kept: serialised once for each kind of receiver.
@@ -28,14 +29,17 @@ impl Stored {
 
     /// How much memory it takes.
     fn bytes(&self) -> usize {
-        self.event.len() + self.frame.len()
+        OVERHEAD + self.event.len() + self.frame.len()
     }
 }
+
+/// About how much memory a message takes besides its text.
+const OVERHEAD: usize = 200;
 
 /// How many numbers of messages that are gone are remembered, to say exactly how many were missed.
 const GONE: usize = 4096;
 
-/// The last messages of one topic, bounded in number and in bytes.
+/// The last messages of one topic, bounded in number and in bytes but for those of one turn.
 #[derive(Debug)]
 pub(super) struct Ring {
     kept: VecDeque<Stored>,
@@ -44,18 +48,26 @@ pub(super) struct Ring {
     gone: VecDeque<u64>,
     most: usize,
     most_bytes: usize,
+    /// When the newest one came, and how many came in that turn.
+    turn: Moment,
+    fresh: usize,
 }
 
 impl Ring {
     pub(super) fn new(most: usize, most_bytes: usize) -> Self {
-        Ring { kept: VecDeque::new(), bytes: 0, gone: VecDeque::new(), most, most_bytes }
+        let (kept, gone) = (VecDeque::new(), VecDeque::new());
+        Ring { kept, bytes: 0, gone, most, most_bytes, turn: Moment::START, fresh: 0 }
     }
 
-    /// Adds a message; the oldest ones make room for it. Of itself it is always kept.
-    pub(super) fn push(&mut self, message: Stored) {
+    /// Adds a message; the oldest ones make room for it. Those of this turn do not, however many
+    /// they are: the fastest subscriber cannot have them before the turn ends.
+    pub(super) fn push(&mut self, message: Stored, now: Moment) {
+        let before = if self.turn == now { self.fresh } else { 0 };
+        (self.turn, self.fresh) = (now, before + 1);
         self.bytes += message.bytes();
         self.kept.push_back(message);
-        while self.kept.len() > 1 && (self.kept.len() > self.most || self.bytes > self.most_bytes) {
+        let is_over = |ring: &Ring| ring.kept.len() > ring.most || ring.bytes > ring.most_bytes;
+        while self.kept.len() > self.fresh && is_over(self) {
             self.forget();
         }
     }
@@ -109,6 +121,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn message(id: u64, length: usize) -> Stored {
         let event = Bytes::from(vec![b'x'; length]);
@@ -117,9 +130,14 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_knows_what_it_lost() {
-        let mut ring = Ring::new(3, 100);
+        let mut ring = Ring::new(3, 3 * OVERHEAD + 100);
+        let mut now = Moment::START;
+        let mut push = |ring: &mut Ring, id, length| {
+            now += Duration::from_micros(1);
+            ring.push(message(id, length), now);
+        };
         for id in [10, 20, 30, 40, 50] {
-            ring.push(message(id, 10));
+            push(&mut ring, id, 10);
         }
         assert_eq!(ring.after(0).map(|message| message.id), Some(30));
         assert_eq!(ring.after(30).map(|message| message.id), Some(40));
@@ -129,9 +147,9 @@ mod tests {
         assert_eq!(ring.missed(10, 30), 1);
         assert_eq!(ring.missed(20, 30), 0);
         assert_eq!(ring.missed(0, 15), 1, "what comes after the next is counted with what follows");
-        ring.push(message(60, 95));
+        push(&mut ring, 60, 2 * OVERHEAD + 95);
         assert_eq!((ring.len(), ring.newest()), (1, 60), "bytes count too");
-        ring.push(message(70, 1000));
+        push(&mut ring, 70, 10_000);
         assert_eq!((ring.len(), ring.newest()), (1, 70), "one is always kept");
         ring.forget();
         assert_eq!((ring.len(), ring.bytes(), ring.newest()), (0, 0, 70), "unless it is given up");
@@ -144,8 +162,20 @@ mod tests {
         assert_eq!(&message.json[..], b"{\"a\":1}");
         assert_eq!(&message.event[..], b"id: 7\ndata: {\"a\":1}\n\n");
         assert_eq!(&message.frame[..], b"\x81\x07{\"a\":1}");
-        let mut ring = Ring::new(3, 100);
-        ring.push(message);
-        assert_eq!(ring.bytes(), 21 + 9);
+        let mut ring = Ring::new(3, 1000);
+        ring.push(message, Moment::START);
+        assert_eq!(ring.bytes(), OVERHEAD + 21 + 9);
+    }
+
+    #[test]
+    fn what_comes_in_one_turn_is_kept_until_the_next() {
+        let mut ring = Ring::new(2, OVERHEAD);
+        let now = Moment::START + Duration::from_secs(1);
+        for id in 1..=5 {
+            ring.push(message(id, 1), now);
+        }
+        assert_eq!((ring.len(), ring.missed(0, 9)), (5, 0));
+        ring.push(message(6, 1), now + Duration::from_micros(1));
+        assert_eq!((ring.len(), ring.missed(0, 9)), (1, 5));
     }
 }

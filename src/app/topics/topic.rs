@@ -39,7 +39,7 @@ impl Topic {
 
     /// Keeps a message and has its subscribers told. Answers how many there are.
     pub(super) fn publish(&self, message: Stored, now: Moment, ops: &mut Vec<Op>) -> usize {
-        self.ring.borrow_mut().push(message);
+        self.ring.borrow_mut().push(message, now);
         self.used.set(now);
         let subscribers = self.subscribers.borrow();
         // Whoever publishes a hundred messages at once must not make a hundred wishes for each
