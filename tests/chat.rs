@@ -80,15 +80,20 @@ impl Hall {
         (token, welcome)
     }
 
-    /// Calls a connection, and then all those that were sent something.
+    /// Calls a connection, and then all those that were sent something: each of them is written to
+    /// once, as the loop does it.
     fn call(&mut self, token: Token, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
         self.one(token, f);
+        self.write(token);
         while !self.env.ops.is_empty() {
+            let mut receivers = BTreeSet::new();
             for op in std::mem::take(&mut self.env.ops) {
                 if let Op::Send(to, message) = op {
                     self.one(to, |connection, io| connection.message(message, io));
+                    receivers.insert(to);
                 }
             }
+            receivers.into_iter().for_each(|token| self.write(token));
         }
     }
 
@@ -97,6 +102,10 @@ impl Hall {
         let (out, env, unsent) = (&mut self.out, &mut self.env, line.unsent.len());
         f(&mut line.connection, &mut Io { out, env, token, unsent });
         line.unsent.append(&mut self.out.take());
+    }
+
+    /// The peer takes what it takes, and the driver sees whether that was the end.
+    fn write(&mut self, token: Token) {
         self.take(token);
         let Some(line) = self.lines.get_mut(&token) else { return };
         let is_over = match line.connection.life() {
@@ -390,8 +399,22 @@ fn a_flood_from_the_page_is_stopped_and_ends() {
 }
 
 #[test]
+fn whoever_keeps_up_loses_nothing_however_much_is_said_at_once() {
+    let mut hall = Hall::new(Options::default());
+    let (ann, (eve, _), (speaker, _)) = (hall.tcp(), hall.web("Eve"), hall.web("Bob"));
+    hall.hear(eve);
+    let text = format!("{{\"type\":\"say\",\"text\":\"{}\"}}", "x".repeat(4096));
+    let [high, low] = (text.len() as u16).to_be_bytes();
+    let frame = [&[0x81, 0xfe, high, low, 0, 0, 0, 0], text.as_bytes()].concat();
+    let mut frames = frame.repeat(100);
+    hall.call(speaker, |connection, io| connection.feed(&mut frames, io));
+    assert_eq!((hall.messages(eve).len(), hall.messages(speaker).len()), (100, 100));
+    assert_eq!((hall.read(ann).lines().count(), hall.room.lost()), (200, 0));
+}
+
+#[test]
 fn a_slow_member_loses_whole_messages_and_is_told() {
-    let mut hall = Hall::new(Options { burst: 1000, ..Options::default() });
+    let mut hall = Hall::new(Options { burst: 1000, unsent: 64 * 1024, ..Options::default() });
     let (slow_tcp, (slow_web, _)) = (hall.named("Ann"), hall.web("Bob"));
     let (fast, (speaker, _)) = (hall.tcp(), hall.web("Eve"));
     for token in [slow_tcp, slow_web, fast] {
