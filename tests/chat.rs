@@ -133,7 +133,9 @@ impl Hall {
         }
     }
 
+    /// In a turn of its own.
     fn send(&mut self, token: Token, text: &str) {
+        self.env.now += Duration::from_micros(1);
         self.call(token, |connection, io| connection.feed(&mut text.as_bytes().to_vec(), io));
     }
 
@@ -146,6 +148,7 @@ impl Hall {
             _ => &[0x81, 0xfe, length[0], length[1], 0, 0, 0, 0],
         };
         let mut frame = [head, &text].concat();
+        self.env.now += Duration::from_micros(1);
         self.call(token, |connection, io| connection.feed(&mut frame, io));
     }
 
@@ -258,7 +261,7 @@ fn whoever_is_silent_for_five_seconds_is_dropped_then_and_no_sooner() {
         assert_eq!(hall.deadline(token), start + 5 * SECOND);
     }
     hall.env.now = start + Duration::from_millis(4999);
-    hall.send(alive, "1");
+    hall.call(alive, |connection, io| connection.feed(&mut b"1".to_vec(), io));
     assert_eq!(hall.deadline(alive), start + Duration::from_millis(9999));
     hall.say(eve, "others' words are no sign of life");
     assert_eq!(hall.deadline(silent), start + 5 * SECOND);

@@ -39,8 +39,8 @@ pub struct Options {
     pub burst: u32,
     /// Messages a second that it may say in the long run. 20.
     pub rate: u32,
-    /// Unsent bytes of a member at which it loses messages. What several say in one turn is written
-    /// at its end, so it must be more than that, or the fastest lose some of it. 1 MiB.
+    /// Unsent bytes at which a member loses messages: those of earlier turns, as what is said in one
+    /// turn is written at its end. 64 KiB.
     pub unsent: usize,
     /// Up to so many members, all are told who comes and goes, and who is there. 256.
     pub announced: usize,
@@ -55,7 +55,7 @@ impl Default for Options {
             history: 50,
             burst: 100,
             rate: 20,
-            unsent: 1024 * 1024,
+            unsent: 64 * 1024,
             announced: 256,
         }
     }

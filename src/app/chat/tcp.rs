@@ -22,6 +22,8 @@ impl Service for Tcp {
             token: info.token,
             peer: info.peer.to_string(),
             expires: Moment::NEVER,
+            turn: Moment::START,
+            is_slow: false,
             lost: 0,
             refused: 0,
         })
@@ -34,6 +36,9 @@ struct Member {
     peer: String,
     /// When it will have been silent for too long.
     expires: Moment,
+    /// The turn in which it was last sent something, and whether it was behind then.
+    turn: Moment,
+    is_slow: bool,
     /// Messages that it lost and was not told of yet.
     lost: u64,
     /// Messages of its that were too fast.
@@ -89,7 +94,10 @@ impl Session for Member {
 
     fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
         if let Message::Bytes(words) = message {
-            if cx.unsent() > self.room.options.unsent {
+            if self.turn != cx.now() {
+                (self.turn, self.is_slow) = (cx.now(), cx.unsent() > self.room.options.unsent);
+            }
+            if self.is_slow || cx.unsent() + words.len() > cx.limits().backlog_cap / 2 {
                 self.lost += 1;
                 self.room.count_lost(1);
                 cx.want_drain();

@@ -100,7 +100,8 @@ pub struct Options {
     pub pong_within: Duration,
     /// How long a peer may take to answer our close frame.
     pub close_within: Duration,
-    /// Unsent bytes above which frames from others are left out, or end the connection.
+    /// Unsent bytes of earlier turns above which frames from others are left out, or end the
+    /// connection. They do so in any case above half of `Limits::backlog_cap`.
     pub max_unsent: usize,
     /// Which of the two.
     pub slow: Slow,

@@ -337,21 +337,34 @@ fn shared_frames_go_out_as_they_are_or_not_at_all() {
     let frame = encode_text(&"x".repeat(1000));
     let mut server = opened(Options { max_unsent: 5000, ..Options::default() });
     let send = |server: &mut End, unsent, frame: &Bytes| {
+        server.env.now += Duration::from_micros(1);
         let message = Message::Bytes(frame.clone());
         server.io(unsent, |connection, io| connection.message(message, io));
         server.said()
     };
-    assert_eq!(send(&mut server, 3000, &frame), frame);
-    assert_eq!(send(&mut server, 4000, &frame), b"");
-    assert_eq!(send(&mut server, 5000, &frame), b"");
+    assert_eq!(send(&mut server, 5000, &frame), frame);
+    assert_eq!(send(&mut server, 5001, &frame), b"");
+    assert_eq!(send(&mut server, 6000, &frame), b"");
     assert!(server.connection.wants_drain());
     server.io(0, |connection, io| connection.drained(io));
     assert_eq!(server.heard(), ["open -", "drain, 2 lost"]);
     server.io(0, |connection, io| connection.message(Message::any("told"), io));
     assert_eq!(server.said(), b"\x81\x04told");
 
+    // What is sent in one turn is written at its end, and does not count against the peer.
+    server.env.now += Duration::from_micros(1);
+    for unsent in [5000, 50_000, 1_000_000] {
+        let message = Message::Bytes(frame.clone());
+        server.io(unsent, |connection, io| connection.message(message, io));
+        assert_eq!(server.said(), frame, "{unsent}");
+    }
+    let message = Message::Bytes(frame.clone());
+    let bound = server.env.limits.backlog_cap / 2;
+    server.io(bound, |connection, io| connection.message(message, io));
+    assert_eq!(server.said(), b"", "but for the bound of all connections");
+
     let mut server = opened(Options { max_unsent: 5000, slow: Slow::Close, ..Options::default() });
-    assert_eq!(send(&mut server, 4000, &frame), b"\x88\x0a\x03\xf0too slow");
+    assert_eq!(send(&mut server, 6000, &frame), b"\x88\x0a\x03\xf0too slow");
     assert_eq!(server.connection.reason(), CloseReason::Overflow);
 }
 
