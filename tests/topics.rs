@@ -12,7 +12,7 @@ use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
 use readyloop::session::{Env, Op};
-use readyloop::{Limits, Moment, Token};
+use readyloop::{CloseReason, Limits, Moment, Token};
 use serde_json::Value;
 
 struct Line {
@@ -29,17 +29,20 @@ struct Hall {
     env: Env,
     out: Out,
     lines: BTreeMap<Token, Line>,
+    opened: u32,
 }
 
 impl Hall {
     fn new(options: Options) -> Self {
         let mut env = Env::new(Limits { low_water: 1000, ..Limits::default() });
         env.date.refresh(Moment::START, UNIX_EPOCH + Duration::from_secs(1000));
-        Hall { hub: Hub::new(options), env, out: Out::default(), lines: BTreeMap::new() }
+        let (hub, lines) = (Hub::new(options), BTreeMap::new());
+        Hall { hub, env, out: Out::default(), lines, opened: 0 }
     }
 
     fn open(&mut self) -> Token {
-        let token = Token::new(self.lines.len() as u32, 1);
+        let token = Token::new(self.opened, 1);
+        self.opened += 1;
         let service = Http::new(topics::routes(&self.hub));
         let mut io = Io { out: &mut self.out, env: &mut self.env, token, unsent: 0 };
         let connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
@@ -416,4 +419,21 @@ fn nobody_waits_on_a_loop_that_drains() {
     hall.get(poll, "/topics/t?wait=30");
     hall.answer(poll, 200);
     assert_eq!(hall.hub.subscriptions(), 0);
+}
+
+#[test]
+fn asking_for_topics_makes_no_message_forgotten() {
+    let mut hall = Hall::new(Options { topics: 3, ..Options::default() });
+    let speaker = hall.open();
+    hall.publish(speaker, "a", "kept");
+    for n in 0..10 {
+        let line = hall.open();
+        hall.get(line, &format!("/events?topic=x{n}&topic=y{n}"));
+        assert!(hall.read(line).starts_with("HTTP/1.1 200 "));
+        let mut gone = hall.lines.remove(&line).expect("it is open");
+        gone.connection.closed(CloseReason::Reset, &mut hall.env);
+        hall.env.now += Duration::from_micros(1);
+    }
+    hall.get(speaker, "/topics/a");
+    assert_eq!(hall.answer(speaker, 200)["messages"][0]["data"], "kept");
 }

@@ -153,7 +153,10 @@ impl Hub {
         }
         if topics.len() >= self.options.topics {
             let idle = topics.values().filter(|topic| topic.subscribers() == 0);
-            let oldest = idle.min_by_key(|topic| topic.used()).map(Rc::clone).ok_or(Full)?;
+            // Anybody can ask for topics that nobody has heard of: those go first, or asking would
+            // be enough to have messages forgotten.
+            let least = idle.min_by_key(|topic| (topic.len() > 0, topic.used()));
+            let oldest = least.map(Rc::clone).ok_or(Full)?;
             topics.remove(&oldest.name);
             self.bytes.set(self.bytes.get() - oldest.bytes());
         }

@@ -35,8 +35,8 @@ pub use ring::Stored;
 /// The bounds of topics.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Topics at once. A further one takes the place of the one that has had neither subscriber nor
-    /// message for longest, if there is one without subscribers. 1,024.
+    /// Topics at once. A further one takes the place of one without subscribers: of those that keep
+    /// no message if there are any, the one that has had neither for longest. 1,024.
     pub topics: usize,
     /// Messages kept of one topic. 256.
     pub messages: usize,

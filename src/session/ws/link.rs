@@ -112,6 +112,11 @@ impl Link {
         self.queue.is_none() && cx.room() > 0
     }
 
+    /// True while frames wait for room.
+    pub(super) fn has_queue(&self) -> bool {
+        self.queue.is_some()
+    }
+
     fn unsent(&self, cx: &Cx<'_>) -> usize {
         cx.unsent() + self.queue.as_ref().map_or(0, |queue| queue.bytes)
     }

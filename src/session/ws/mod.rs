@@ -151,6 +151,8 @@ struct WebSocket<H> {
     handler: H,
     reader: Reader,
     link: Link,
+    /// The peer has ended the stream, cleanly or not.
+    ended: Option<bool>,
 }
 
 impl<H: Handler> Session for WebSocket<H> {
@@ -176,18 +178,17 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
-        let is_over = self.reader.is_closed() && self.link.is_closed();
-        let reason = match (is_over, clean) {
-            (true, _) => CloseReason::Finished,
-            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
-            (false, _) => CloseReason::Truncated,
-        };
-        Flow::Close(CloseMode::Flush, reason)
+        // It may still listen: what it was answered goes out first.
+        self.ended = Some(clean);
+        if self.link.has_queue() { Flow::Stay } else { self.end(clean) }
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
         if !self.link.pour(cx) {
             return self.link.flow(self.reader.is_closed(), Flow::Continue);
+        }
+        if let Some(clean) = self.ended {
+            return self.end(clean);
         }
         self.call(cx, Flow::Continue, |handler, peer| handler.on_drain(peer))
     }
@@ -235,7 +236,18 @@ impl<H: Handler> Session for WebSocket<H> {
 
 impl<H: Handler> WebSocket<H> {
     fn new(handler: H, reader: Reader, link: Link) -> Self {
-        WebSocket { handler, reader, link }
+        WebSocket { handler, reader, link, ended: None }
+    }
+
+    /// What it means that the peer has ended the stream.
+    fn end(&self, clean: bool) -> Flow {
+        let is_over = self.reader.is_closed() && self.link.is_closed();
+        let reason = match (is_over, clean) {
+            (true, _) => CloseReason::Finished,
+            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
+            (false, _) => CloseReason::Truncated,
+        };
+        Flow::Close(CloseMode::Flush, reason)
     }
 
     #[inline]

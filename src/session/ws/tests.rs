@@ -390,6 +390,17 @@ fn a_long_message_is_written_as_the_peer_takes_it() {
     assert!(said.ends_with(b"\x81\x06shared\x81\x05after"));
     assert_eq!(server.heard().last().map(String::as_str), Some("text echo after"));
 
+    let mut server = opened(Options::default());
+    server.feed(&frame(0x81, b"repeat 100000"));
+    server.io(high_water, |connection, io| connection.eof(io));
+    let mut said = server.said();
+    while server.connection.wants_drain() {
+        server.io(0, |connection, io| connection.drained(io));
+        said.extend(server.said());
+    }
+    assert_eq!(said.len(), 10 + 1_000_000, "to a peer that has only ended its own direction, too");
+    assert_eq!(server.connection.reason(), CloseReason::PeerClosed);
+
     let mut server = opened(Options { max_queued: 500_000, ..Options::default() });
     server.feed(&frame(0x81, b"repeat 100000"));
     assert_eq!(server.connection.reason(), CloseReason::Overflow);
