@@ -56,8 +56,9 @@ struct Stream {
 impl Stream {
     /// Writes what is new, as far as the peer takes it.
     fn pump(&mut self, writer: &mut Writer<'_, '_>) {
+        let most = self.place.most_unsent(writer.env());
         loop {
-            if writer.unsent() >= self.hub.options.unsent {
+            if writer.unsent() >= most {
                 if self.place.has_next() {
                     writer.want_drain();
                 }
@@ -95,6 +96,10 @@ impl Exchange for Stream {
         writer.start(200, sse::HEADERS, None);
         writer.body(sse::retry(RETRY).as_bytes());
         self.pump(writer);
+        // Nobody will say so once more.
+        if writer.env().draining {
+            writer.finish();
+        }
     }
 
     fn on_message(&mut self, _: Message, writer: &mut Writer<'_, '_>) {

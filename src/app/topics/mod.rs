@@ -63,16 +63,21 @@ pub use ring::Stored;
 /// The bounds of topics.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Topics at once. A further one takes the place of the one that has had neither subscriber nor
-    /// message for longest, if there is one without subscribers. 1,024.
+    /// Topics at once. A further one takes the place of one without subscribers: of those that keep
+    /// no message if there are any, the one that has had neither for longest. 1,024.
     pub topics: usize,
     /// Messages kept of one topic. 256.
     pub messages: usize,
-    /// Bytes kept of one topic. 1 MiB.
+    /// Bytes kept of one topic, in all forms of its messages. 1 MiB. What is published in one turn
+    /// of the loop is kept until its subscribers were told, however much that is.
     pub bytes: usize,
+    /// Bytes kept of all topics. When there would be more, those used least recently give up their
+    /// oldest messages. 64 MiB.
+    pub total: usize,
     /// Bytes of one message. 64 KiB.
     pub message_bytes: usize,
-    /// Unsent bytes of a subscriber at which it gets no more until it has taken some. 64 KiB.
+    /// Unsent bytes of a subscriber at which it gets no more until it has taken some; at least the
+    /// loop's low watermark. 64 KiB.
     pub unsent: usize,
     /// What becomes of a subscriber that missed messages. It is told how many.
     pub missed: Missed,
@@ -96,6 +101,7 @@ impl Default for Options {
             topics: 1024,
             messages: 256,
             bytes: 1024 * 1024,
+            total: 64 * 1024 * 1024,
             message_bytes: 64 * 1024,
             unsent: 64 * 1024,
             missed: Missed::default(),
@@ -126,6 +132,7 @@ pub fn measure(hub: &Rc<Hub>, registry: &Registry) {
         move || read(&hub)
     };
     registry.gauge("topics", "Topics that are kept.", gauge(Hub::topics));
+    registry.gauge("topics_bytes", "Bytes of messages that are kept.", gauge(Hub::bytes));
     registry.gauge("subscriptions", "Subscriptions to topics.", gauge(Hub::subscriptions));
     registry.counter("published_total", "Messages published.", gauge(Hub::published));
     registry.counter("pushed_total", "Messages written to subscribers.", gauge(Hub::pushed));

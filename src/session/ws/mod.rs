@@ -133,7 +133,8 @@ pub struct Options {
     pub pong_within: Duration,
     /// How long a peer may take to answer our close frame. 5 s.
     pub close_within: Duration,
-    /// Unsent bytes above which frames from others are left out, or end the connection. 1 MiB.
+    /// Unsent bytes of earlier turns above which frames from others are left out, or end the
+    /// connection. They do so in any case above half of `Limits::backlog_cap`. 1 MiB.
     pub max_unsent: usize,
     /// Which of the two. They are left out.
     pub slow: Slow,
@@ -175,17 +176,30 @@ impl Options {
     }
 }
 
+/// Bytes of messages that one peer says in one go. It takes compression to say more by what is read
+/// at once: up to a thousand times as much, all of which has to be inflated.
+const TURN: usize = 1024 * 1024;
+
 /// One WebSocket after its handshake.
 struct WebSocket<H> {
     handler: H,
     reader: Reader,
     link: Link,
+    /// The peer has ended the stream, cleanly or not.
+    ended: Option<bool>,
 }
 
 impl<H: Handler> Session for WebSocket<H> {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.link.heard(cx);
-        self.call(cx, Flow::Continue, |handler, peer| handler.on_open(peer))
+        let is_draining = cx.is_draining();
+        self.call(cx, Flow::Continue, |handler, peer| {
+            handler.on_open(peer);
+            // Its request was on its way when the others were told.
+            if is_draining {
+                handler.on_shutdown(peer);
+            }
+        })
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
@@ -198,18 +212,17 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
-        let is_over = self.reader.is_closed() && self.link.is_closed();
-        let reason = match (is_over, clean) {
-            (true, _) => CloseReason::Finished,
-            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
-            (false, _) => CloseReason::Truncated,
-        };
-        Flow::Close(CloseMode::Flush, reason)
+        // It may still listen: what it was answered goes out first.
+        self.ended = Some(clean);
+        if self.link.has_queue() { Flow::Stay } else { self.end(clean) }
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
         if !self.link.pour(cx) {
             return self.link.flow(self.reader.is_closed(), Flow::Continue);
+        }
+        if let Some(clean) = self.ended {
+            return self.end(clean);
         }
         self.call(cx, Flow::Continue, |handler, peer| handler.on_drain(peer))
     }
@@ -257,15 +270,28 @@ impl<H: Handler> Session for WebSocket<H> {
 
 impl<H: Handler> WebSocket<H> {
     fn new(handler: H, reader: Reader, link: Link) -> Self {
-        WebSocket { handler, reader, link }
+        WebSocket { handler, reader, link, ended: None }
+    }
+
+    /// What it means that the peer has ended the stream.
+    fn end(&self, clean: bool) -> Flow {
+        let is_over = self.reader.is_closed() && self.link.is_closed();
+        let reason = match (is_over, clean) {
+            (true, _) => CloseReason::Finished,
+            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
+            (false, _) => CloseReason::Truncated,
+        };
+        Flow::Close(CloseMode::Flush, reason)
     }
 
     #[inline]
     fn take(&mut self, input: &mut &[u8], scratch: &mut Scratch, cx: &mut Cx<'_>) -> Flow {
         let bounds = self.link.options().bounds();
+        let mut heard = 0;
         loop {
-            // What the peer says next may need an answer, for which there is no room.
-            if !input.is_empty() && !self.link.has_room(cx) {
+            // What the peer says next may need an answer, for which there is no room. Or it was much
+            // already, and others want their turn.
+            if !input.is_empty() && (heard >= TURN || !self.link.has_room(cx)) {
                 cx.want_drain();
                 return Flow::Continue;
             }
@@ -281,8 +307,14 @@ impl<H: Handler> WebSocket<H> {
                 Event::Close(close) => return self.closed_by_peer(&close.into(), cx),
                 // Said before the peer knew that we are leaving: nobody wants it.
                 _ if link.is_closed() => {}
-                Event::Text(text) => handler.on_text(text, &mut Peer::new(cx, link)),
-                Event::Binary(data) => handler.on_binary(data, &mut Peer::new(cx, link)),
+                Event::Text(text) => {
+                    heard += text.len();
+                    handler.on_text(text, &mut Peer::new(cx, link));
+                }
+                Event::Binary(data) => {
+                    heard += data.len();
+                    handler.on_binary(data, &mut Peer::new(cx, link));
+                }
             }
             if self.link.is_spent() {
                 return self.link.flow(self.reader.is_closed(), Flow::Continue);
