@@ -7,7 +7,8 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
@@ -153,6 +154,12 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// True if the database will do nothing more until it is opened again.
+    fn is_final(&self) -> bool {
+        use redb::Error::{DatabaseClosed, Io, PreviousIo};
+        matches!(&self.0, Io(_) | PreviousIo | DatabaseClosed)
+    }
+
     fn is_full(&self) -> bool {
         let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
         matches!(&self.0, redb::Error::Io(error) if full.contains(&error.kind()))
@@ -181,8 +188,15 @@ pub struct Page {
 
 /// All notes.
 pub struct Store {
-    database: Database,
+    /// None if it failed and could not be opened again so far.
+    database: RwLock<Option<Database>>,
+    /// Its file, if it has one.
+    path: Option<PathBuf>,
     options: Options,
+}
+
+fn open(path: &Path) -> Result<Database, DatabaseError> {
+    Database::builder().set_cache_size(CACHE).create(path)
 }
 
 impl Store {
@@ -192,8 +206,7 @@ impl Store {
     ///
     /// The file cannot be used.
     pub fn open(path: &Path, options: Options) -> Result<Self, Unusable> {
-        let mut builder = Database::builder();
-        let database = builder.set_cache_size(CACHE).create(path).map_err(|error| match error {
+        let database = open(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => Unusable::InUse,
             DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
                 ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Unusable::Foreign,
@@ -201,7 +214,7 @@ impl Store {
             },
             error => Unusable::Damaged(error.to_string()),
         })?;
-        Store { database, options }.checked()
+        Store::checked(database, Some(path.into()), options)
     }
 
     /// A store that ends with the process.
@@ -213,22 +226,26 @@ impl Store {
         let backend = redb::backends::InMemoryBackend::new();
         let database = Database::builder().create_with_backend(backend);
         let database = database.map_err(|error| Unusable::System(error.to_string()))?;
-        Store { database, options }.checked()
+        Store::checked(database, None, options)
     }
 
     /// Marks a new file as ours; refuses one that is not.
-    fn checked(self) -> Result<Self, Unusable> {
+    fn checked(
+        database: Database,
+        path: Option<PathBuf>,
+        options: Options,
+    ) -> Result<Self, Unusable> {
         let damaged = |fault: Fault| Unusable::Damaged(fault.to_string());
         let is_empty = {
-            let reading = self.database.begin_read().map_err(|error| damaged(error.into()))?;
+            let reading = database.begin_read().map_err(|error| damaged(error.into()))?;
             let mut tables = reading.list_tables().map_err(|error| damaged(error.into()))?;
             tables.next().is_none()
         };
         if is_empty {
-            self.mark().map_err(damaged)?;
+            mark(&database).map_err(damaged)?;
         }
-        match self.format() {
-            Ok(Some(VERSION)) => Ok(self),
+        match format(&database) {
+            Ok(Some(VERSION)) => Ok(Store { database: RwLock::new(Some(database)), path, options }),
             Ok(Some(other)) => Err(Unusable::Damaged(format!("its format is number {other}"))),
             Ok(None) => Err(Unusable::Foreign),
             Err(Fault(redb::Error::TableTypeMismatch { .. })) => Err(Unusable::Foreign),
@@ -236,20 +253,28 @@ impl Store {
         }
     }
 
-    fn mark(&self) -> Result<(), Fault> {
-        let writing = self.database.begin_write()?;
-        writing.open_table(NOTES)?;
-        writing.open_table(NUMBERS)?.insert(FORMAT, VERSION)?;
-        writing.commit()?;
-        Ok(())
+    /// Does something with the database. One that failed is opened again, because after an error
+    /// of the disk, and be it that there was no room, it would refuse everything.
+    fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        let done = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            database.as_ref().map_or(Err(redb::Error::DatabaseClosed.into()), act)
+        };
+        match (&done, &self.path) {
+            (Err(fault), Some(path)) if fault.is_final() => self.reopen(path),
+            _ => {}
+        }
+        done
     }
 
-    fn format(&self) -> Result<Option<u64>, Fault> {
-        let table = match self.database.begin_read()?.open_table(NUMBERS) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table?,
-        };
-        Ok(table.get(FORMAT)?.map(|found| found.value()))
+    fn reopen(&self, path: &Path) {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one has the file locked.
+        drop(database.take());
+        match open(path) {
+            Ok(again) => *database = Some(again),
+            Err(error) => log::error!("{} cannot be opened again: {error}", path.display()),
+        }
     }
 
     /// The note with this id.
@@ -258,8 +283,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn read(&self, id: &str) -> Result<Option<Note>, Fault> {
-        let table = self.database.begin_read()?.open_table(NOTES)?;
-        find(&table, id)
+        self.with(|database| find(&database.begin_read()?.open_table(NOTES)?, id))
     }
 
     /// How many notes there are.
@@ -268,7 +292,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn count(&self) -> Result<u64, Fault> {
-        Ok(self.database.begin_read()?.open_table(NOTES)?.len()?)
+        self.with(|database| Ok(database.begin_read()?.open_table(NOTES)?.len()?))
     }
 
     /// Up to `limit` notes after this id, or from the first one on.
@@ -277,20 +301,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, Fault> {
-        let table = self.database.begin_read()?.open_table(NOTES)?;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let (mut page, mut bytes) = (Page::default(), 0);
-        for entry in table.range::<&str>((from, Bound::Unbounded))? {
-            let (id, value) = entry?;
-            if page.notes.len() >= limit || bytes >= PAGE {
-                page.more = true;
-                break;
-            }
-            let note = decode(value.value())?;
-            bytes += note.size();
-            page.notes.push((id.value().to_owned(), note));
-        }
-        Ok(page)
+        self.with(|database| list(database, after, limit))
     }
 
     /// Makes changes, one after the other, in one transaction: when this returns they are on the
@@ -300,33 +311,74 @@ impl Store {
     ///
     /// The store failed: none of the changes was made.
     pub fn write(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Fault> {
-        let writing = self.database.begin_write()?;
-        let outcomes;
-        {
-            let mut numbers = writing.open_table(NUMBERS)?;
-            let number = |table: &Table<'_, &str, u64>, name| -> Result<u64, Fault> {
-                Ok(table.get(name)?.map_or(0, |found| found.value()))
-            };
-            let (change, bytes) = (number(&numbers, CHANGE)?, number(&numbers, BYTES)?);
-            let notes = writing.open_table(NOTES)?;
-            let mut shelf = Shelf { notes, change, bytes, options: &self.options };
-            let done: Result<Vec<_>, Fault> =
-                changes.into_iter().map(|change| shelf.make(change)).collect();
-            outcomes = done?;
-            let Shelf { change, bytes, .. } = shelf;
-            numbers.insert(CHANGE, change)?;
-            numbers.insert(BYTES, bytes)?;
-        }
-        let is_changed = |outcome: &Outcome| {
-            matches!(outcome, Outcome::Created(..) | Outcome::Written(..) | Outcome::Deleted)
-        };
-        if outcomes.iter().any(is_changed) {
-            writing.commit()?
-        } else {
-            writing.abort()?
-        }
-        Ok(outcomes)
+        self.with(|database| write(database, changes, &self.options))
     }
+}
+
+fn mark(database: &Database) -> Result<(), Fault> {
+    let writing = database.begin_write()?;
+    writing.open_table(NOTES)?;
+    writing.open_table(NUMBERS)?.insert(FORMAT, VERSION)?;
+    writing.commit()?;
+    Ok(())
+}
+
+fn format(database: &Database) -> Result<Option<u64>, Fault> {
+    let table = match database.begin_read()?.open_table(NUMBERS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        table => table?,
+    };
+    Ok(table.get(FORMAT)?.map(|found| found.value()))
+}
+
+fn list(database: &Database, after: Option<&str>, limit: usize) -> Result<Page, Fault> {
+    let table = database.begin_read()?.open_table(NOTES)?;
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let (mut page, mut bytes) = (Page::default(), 0);
+    for entry in table.range::<&str>((from, Bound::Unbounded))? {
+        let (id, value) = entry?;
+        if page.notes.len() >= limit || bytes >= PAGE {
+            page.more = true;
+            break;
+        }
+        let note = decode(value.value())?;
+        bytes += note.size();
+        page.notes.push((id.value().to_owned(), note));
+    }
+    Ok(page)
+}
+
+fn write(
+    database: &Database,
+    changes: Vec<Change>,
+    options: &Options,
+) -> Result<Vec<Outcome>, Fault> {
+    let writing = database.begin_write()?;
+    let outcomes;
+    {
+        let mut numbers = writing.open_table(NUMBERS)?;
+        let number = |table: &Table<'_, &str, u64>, name| -> Result<u64, Fault> {
+            Ok(table.get(name)?.map_or(0, |found| found.value()))
+        };
+        let (change, bytes) = (number(&numbers, CHANGE)?, number(&numbers, BYTES)?);
+        let notes = writing.open_table(NOTES)?;
+        let mut shelf = Shelf { notes, change, bytes, options };
+        let done: Result<Vec<_>, Fault> =
+            changes.into_iter().map(|change| shelf.make(change)).collect();
+        outcomes = done?;
+        let Shelf { change, bytes, .. } = shelf;
+        numbers.insert(CHANGE, change)?;
+        numbers.insert(BYTES, bytes)?;
+    }
+    let is_changed = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Created(..) | Outcome::Written(..) | Outcome::Deleted)
+    };
+    if outcomes.iter().any(is_changed) {
+        writing.commit()?
+    } else {
+        writing.abort()?
+    }
+    Ok(outcomes)
 }
 
 /// The notes while a transaction writes them.
