@@ -1,5 +1,5 @@
 //! `readyloop` is a single-threaded, readiness-based event loop on mio, and the protocols that run
-//! on it: TCP, UDP, TLS and HTTP/1.1, each connection a state machine in a slab.
+//! on it: TCP, UDP, TLS, HTTP/1.1 and WebSocket, each connection a state machine in a slab.
 //!
 //! This page is the tour. Ten minutes with it and you know where everything lives.
 //!
@@ -75,6 +75,28 @@
 //!
 //! Two system calls per request, besides the wait that all ready connections share.
 //!
+//! # The rooms
+//!
+//! Each may use those above it and nothing else; `tests/layers.rs` sees to that.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`limits`], [`token`], [`time`], [`error`], [`probe`], [`buf`] | what everybody needs |
+//! | [`proto`] | machines: [`proto::h1`], [`proto::ws`] |
+//! | [`session`] | machines with handlers: [`session::raw`], [`session::datagram`], [`session::http`], [`session::ws`] |
+//! | [`connection`] | optional TLS around a session |
+//! | [`web`] | HTTP as applications use it: router, files, conditions, forms, JSON, events |
+//! | [`app`] | services of the command: site, notes, topics, chat, echo |
+//! | [`reactor`], [`sim`] | the drivers: of sockets, and of virtual time |
+//! | [`cli`] | the command; threads, signals and clocks |
+//!
+//! # One message for many
+//!
+//! Who tells many the same makes the frame once ([`session::ws::encode_text`]) and sends each of
+//! them a [`Message::Bytes`](session::Message::Bytes): one copy, counted references, also in the
+//! backlogs of the slow. Each receiver is written to once a turn, right after the last message for
+//! it. A receiver that is too slow loses whole messages, is told how many, and delays nobody.
+//!
 //! # Rules that hold it together
 //!
 //! * A session writes only its own output. What it wants of others is an [`Op`](session::Op),
@@ -120,6 +142,6 @@ pub use time::Moment;
 pub use token::Token;
 
 /// The examples of README.md compile too.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "web"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -152,6 +152,12 @@ impl Out {
             .filter(|part| !part.is_empty())
     }
 
+    /// Fills `slices` with the first bytes, in order, up to the first span of a file. Answers how many
+    /// slices.
+    pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        gather(self.parts(), slices)
+    }
+
     /// Forgets everything.
     #[inline]
     pub fn clear(&mut self) {

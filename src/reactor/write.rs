@@ -51,18 +51,41 @@ pub(super) fn write_through<W: World>(
     None
 }
 
-/// Output with insets joins the backlog, where they stay shared, and is written from there.
+/// Output with insets is written from where its parts lie; the rest joins the backlog, where it stays
+/// shared. What is too much for one write, and files, go by the backlog altogether.
 #[inline(never)]
 fn write_insets<W: World>(
     entry: &mut StreamEntry<W::Stream>,
     token: Token,
     core: &mut Core<W>,
 ) -> Option<CloseReason> {
+    let (mut taken, mut full) = (0, false);
+    let first = entry.backlog.is_empty() || !core.rules.keep(Rule::BacklogFirst);
+    if first && entry.ready.has(Ready::WRITABLE) {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = core.out.gather(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        if length(slices) == core.out.len() {
+            let result = write(&mut entry.socket, slices);
+            (taken, full) = match wrote(result, core.out.len(), token, core) {
+                Ok(outcome) => outcome,
+                Err(reason) => {
+                    core.out.clear();
+                    return Some(reason);
+                }
+            };
+            if taken == core.out.len() {
+                core.out.clear();
+                return None;
+            }
+        }
+    }
     entry.backlog.take(&mut core.out, core.env.now, &core.env.limits);
+    entry.backlog.consume(taken);
     if entry.backlog.len() > core.env.limits.backlog_cap {
         return Some(CloseReason::Overflow);
     }
-    if !entry.ready.has(Ready::WRITABLE) {
+    if full || !entry.ready.has(Ready::WRITABLE) {
         return blocked(entry, token, core);
     }
     flush(entry, token, core)
@@ -149,13 +172,20 @@ fn send<S: Stream>(socket: &mut S, backlog: &Backlog) -> (io::Result<usize>, boo
     let mut slices = [IoSlice::new(&[]); SLICES];
     let count = backlog.gather(&mut slices);
     let slices = slices.get(..count).unwrap_or_default();
-    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-    let result = match slices {
+    let result = write(socket, slices);
+    let is_full = matches!(result, Ok(taken) if taken < length(slices));
+    (result, is_full)
+}
+
+fn write<S: Stream>(socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
         [bytes] => socket.write(bytes),
         slices => socket.write_vectored(slices),
-    };
-    let is_full = matches!(result, Ok(taken) if taken < offered);
-    (result, is_full)
+    }
+}
+
+fn length(slices: &[IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
 }
 
 /// Clears the write bit and, the first time, asks for write events.
