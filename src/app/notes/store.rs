@@ -195,8 +195,16 @@ pub struct Store {
     options: Options,
 }
 
-fn open(path: &Path) -> Result<Database, DatabaseError> {
-    Database::builder().set_cache_size(CACHE).create(path)
+fn open(path: &Path) -> Result<Database, Unusable> {
+    let database = Database::builder().set_cache_size(CACHE).create(path);
+    checked(database.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => Unusable::InUse,
+        DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Unusable::Foreign,
+            _ => Unusable::System(error.to_string()),
+        },
+        error => Unusable::Damaged(error.to_string()),
+    })?)
 }
 
 impl Store {
@@ -206,15 +214,8 @@ impl Store {
     ///
     /// The file cannot be used.
     pub fn open(path: &Path, options: Options) -> Result<Self, Unusable> {
-        let database = open(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => Unusable::InUse,
-            DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Unusable::Foreign,
-                _ => Unusable::System(error.to_string()),
-            },
-            error => Unusable::Damaged(error.to_string()),
-        })?;
-        Store::checked(database, Some(path.into()), options)
+        let database = RwLock::new(Some(open(path)?));
+        Ok(Store { database, path: Some(path.into()), options })
     }
 
     /// A store that ends with the process.
@@ -226,31 +227,8 @@ impl Store {
         let backend = redb::backends::InMemoryBackend::new();
         let database = Database::builder().create_with_backend(backend);
         let database = database.map_err(|error| Unusable::System(error.to_string()))?;
-        Store::checked(database, None, options)
-    }
-
-    /// Marks a new file as ours; refuses one that is not.
-    fn checked(
-        database: Database,
-        path: Option<PathBuf>,
-        options: Options,
-    ) -> Result<Self, Unusable> {
-        let damaged = |fault: Fault| Unusable::Damaged(fault.to_string());
-        let is_empty = {
-            let reading = database.begin_read().map_err(|error| damaged(error.into()))?;
-            let mut tables = reading.list_tables().map_err(|error| damaged(error.into()))?;
-            tables.next().is_none()
-        };
-        if is_empty {
-            mark(&database).map_err(damaged)?;
-        }
-        match format(&database) {
-            Ok(Some(VERSION)) => Ok(Store { database: RwLock::new(Some(database)), path, options }),
-            Ok(Some(other)) => Err(Unusable::Damaged(format!("its format is number {other}"))),
-            Ok(None) => Err(Unusable::Foreign),
-            Err(Fault(redb::Error::TableTypeMismatch { .. })) => Err(Unusable::Foreign),
-            Err(fault) => Err(damaged(fault)),
-        }
+        let database = RwLock::new(Some(checked(database)?));
+        Ok(Store { database, path: None, options })
     }
 
     /// Does something with the database. One that failed is opened again, because after an error
@@ -312,6 +290,26 @@ impl Store {
     /// The store failed: none of the changes was made.
     pub fn write(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Fault> {
         self.with(|database| write(database, changes, &self.options))
+    }
+}
+
+/// Marks a new file as ours; refuses one that is not.
+fn checked(database: Database) -> Result<Database, Unusable> {
+    let damaged = |fault: Fault| Unusable::Damaged(fault.to_string());
+    let is_empty = {
+        let reading = database.begin_read().map_err(|error| damaged(error.into()))?;
+        let mut tables = reading.list_tables().map_err(|error| damaged(error.into()))?;
+        tables.next().is_none()
+    };
+    if is_empty {
+        mark(&database).map_err(damaged)?;
+    }
+    match format(&database) {
+        Ok(Some(VERSION)) => Ok(database),
+        Ok(Some(other)) => Err(Unusable::Damaged(format!("its format is number {other}"))),
+        Ok(None) => Err(Unusable::Foreign),
+        Err(Fault(redb::Error::TableTypeMismatch { .. })) => Err(Unusable::Foreign),
+        Err(fault) => Err(damaged(fault)),
     }
 }
 
@@ -417,6 +415,10 @@ impl Shelf<'_> {
     }
 
     fn create(&mut self, draft: Draft, now: u64) -> Result<Outcome, Fault> {
+        // Before ids are tried: of those there may be as many as notes.
+        if self.is_full()? {
+            return Ok(Outcome::Full);
+        }
         // Of one length, so that the order of ids is that of creation. One that a writer has taken
         // is passed over.
         loop {
@@ -428,8 +430,12 @@ impl Shelf<'_> {
         }
     }
 
+    fn is_full(&self) -> Result<bool, Fault> {
+        Ok(self.notes.len()? >= self.options.notes)
+    }
+
     fn add(&mut self, id: String, draft: Draft, now: u64) -> Result<Outcome, Fault> {
-        if self.notes.len()? >= self.options.notes {
+        if self.is_full()? {
             return Ok(Outcome::Full);
         }
         let note = Note::new(draft, now, self.change + 1);
