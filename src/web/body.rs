@@ -96,7 +96,8 @@ impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Whole<F> {
             Ok(response) => writer.respond(*response),
             Err(any) if any.is::<OffloadFailed>() => {
                 let problem = Problem::new(503, "Service Unavailable");
-                problem.detail("the server is too busy for this request").send(writer);
+                let problem = problem.detail("the server is too busy for this request");
+                problem.field("Retry-After", "1").send(writer);
             }
             Err(_) => {}
         }

@@ -448,6 +448,7 @@ impl<H: Handler> HttpSession<H> {
             && any.is::<OffloadFailed>()
         {
             let response = Response::text(503, "the server is too busy for this request\n");
+            let response = response.with("Retry-After", "1");
             return self.deferred(Deferred { seq: self.seq, response }, cx);
         }
         self.resting()

@@ -14,6 +14,9 @@ use crate::web::html::Text;
 /// Entries that a page shows; of the rest it says that they are.
 const MOST: usize = 10_000;
 
+/// A page ends when it has so many bytes: whoever asks for it slowly has one to himself.
+const PAGE: usize = 1024 * 1024;
+
 /// What the page may do: show itself.
 pub(super) const POLICY: &[u8] =
     b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -83,7 +86,12 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
     if !name.text.is_empty() {
         page.push_str("<tr><td><a href=\"../\">../</a><td><td>\n");
     }
+    let mut shown = 0;
     for item in items {
+        if page.len() >= PAGE {
+            break;
+        }
+        shown += 1;
         let slash = if item.is_folder { "/" } else { "" };
         let size = if item.is_folder { String::new() } else { size(item.size) };
         let (link, text) = (encoded(&item.name), Text(&item.name));
@@ -96,8 +104,8 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
         );
     }
     page.push_str("</tbody>\n</table>\n");
-    if more {
-        let _ = writeln!(page, "<p>There is more than the {MOST} entries shown.");
+    if more || shown < items.len() {
+        let _ = writeln!(page, "<p>There is more than the {shown} entries shown.");
     }
     page.push_str("</main>\n</html>\n");
     page
@@ -165,6 +173,18 @@ mod tests {
         assert!(text.contains("<td>146 KiB<td>") && !text.contains("<script"));
         let below = page(&root, &Name::of("/sub/").expect("a name")).expect("a page");
         assert!(below.contains("<title>/sub/</title>") && below.contains("href=\"../\""));
+    }
+
+    #[test]
+    fn a_page_has_an_end_however_long_the_names_are() {
+        let name = Name::of("/").expect("a name");
+        let item = || Item { name: "&".repeat(255), is_folder: false, size: 0, modified: 0 };
+        let items: Vec<_> = (0..MOST).map(|_| item()).collect();
+        let text = render(&name, &items, false);
+        assert!((PAGE..PAGE + 4096).contains(&text.len()));
+        let shown = text.matches("<tr><td>").count();
+        assert!(text.contains(&format!("more than the {shown} entries")));
+        assert!(!render(&name, &items[..10], false).contains("more than"));
     }
 
     #[test]
