@@ -12,7 +12,7 @@ use readyloop::connection::{Connection, Io, Life};
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::Http;
 use readyloop::session::{Env, Op};
-use readyloop::{Limits, Moment, Token};
+use readyloop::{CloseReason, Limits, Moment, Token};
 use serde_json::Value;
 
 struct Line {
@@ -29,17 +29,20 @@ struct Hall {
     env: Env,
     out: Out,
     lines: BTreeMap<Token, Line>,
+    opened: u32,
 }
 
 impl Hall {
     fn new(options: Options) -> Self {
-        let mut env = Env::new(Limits::default());
+        let mut env = Env::new(Limits { low_water: 1000, ..Limits::default() });
         env.date.refresh(Moment::START, UNIX_EPOCH + Duration::from_secs(1000));
-        Hall { hub: Hub::new(options), env, out: Out::default(), lines: BTreeMap::new() }
+        let (hub, lines) = (Hub::new(options), BTreeMap::new());
+        Hall { hub, env, out: Out::default(), lines, opened: 0 }
     }
 
     fn open(&mut self) -> Token {
-        let token = Token::new(self.lines.len() as u32, 1);
+        let token = Token::new(self.opened, 1);
+        self.opened += 1;
         let service = Http::new(topics::routes(&self.hub));
         let mut io = Io { out: &mut self.out, env: &mut self.env, token, unsent: 0 };
         let connection = Connection::plain(&service, &Peer::Unnamed, &mut io);
@@ -92,6 +95,7 @@ impl Hall {
 
     fn publish(&mut self, token: Token, topic: &str, text: &str) -> Value {
         let length = text.len();
+        self.env.now += Duration::from_micros(1);
         self.ask(
             token,
             &format!(
@@ -178,6 +182,8 @@ fn json_stays_json_and_nonsense_is_refused() {
     for (request, status) in [
         (post("application/json", "", "{\"a\":"), 400),
         (post("text/plain", "Origin: http://evil.example\r\n", "x"), 403),
+        (post("text/plain", "Origin: null\r\n", "x"), 403),
+        (post("text/plain", "Origin: http://a\r\nOrigin: http://evil.example\r\n", "x"), 403),
         (post("text/plain", "Origin: http://a\r\n", "x"), 202),
         (post("text/plain", "", &"x".repeat(101)), 413),
         ("GET /topics/a%20b HTTP/1.1\r\nHost: a\r\n\r\n".into(), 400),
@@ -212,6 +218,8 @@ fn who_comes_again_gets_what_it_missed() {
     hall.ask(from_elsewhere, &again(&Value::from(9_000_000_000_000_000_u64)));
     hall.publish(speaker, "t", "6");
     assert!(hall.read(from_elsewhere).contains("\"data\":\"6\""), "numbers begin anew");
+    hall.get(speaker, "/topics/t?after=9000000000000000");
+    assert_eq!(hall.answer(speaker, 200)["messages"][2]["data"], "6");
 }
 
 #[test]
@@ -298,4 +306,134 @@ fn subscriptions_end_with_their_connections_and_topics_are_bounded() {
     hall.get(lines[2], "/events?topic=c");
     assert!(hall.read(lines[2]).starts_with("HTTP/1.1 200 "), "the idle one made room");
     assert_eq!(hall.hub.topics(), 2);
+}
+
+#[test]
+fn a_place_in_several_topics_is_in_all_of_them_or_in_none() {
+    let mut hall = Hall::new(Options { topics: 2, ..Options::default() });
+    let (first, second) = (hall.open(), hall.open());
+    hall.get(first, "/events?topic=a");
+    hall.read(first);
+    hall.get(second, "/events?topic=b&topic=c");
+    hall.answer(second, 503);
+    hall.get(second, "/events?topic=a&topic=b");
+    hall.read(second);
+    let speaker = hall.open();
+    assert_eq!(hall.publish(speaker, "b", "it hears this")["receivers"], 1);
+    assert_eq!(data(&hall.read(second)), ["\"it hears this\""]);
+}
+
+#[test]
+fn all_topics_together_are_bounded_in_bytes() {
+    let total = 100_000;
+    let mut hall = Hall::new(Options { total, ..Options::default() });
+    let (speaker, reader) = (hall.open(), hall.open());
+    let long = "x".repeat(3000);
+    for n in 0..100 {
+        hall.publish(speaker, &format!("t{n}"), &long);
+        assert!(hall.hub.bytes() <= total as u64, "{} bytes", hall.hub.bytes());
+    }
+    assert!(hall.hub.bytes() > total as u64 - 7500, "and no emptier than need be");
+    hall.get(reader, "/topics/t0");
+    let page = hall.answer(reader, 200);
+    assert_eq!(page["messages"], Value::Array(Vec::new()), "the oldest made room");
+    assert_eq!(page["lost"], 0, "of none it is told that comes before another");
+    hall.publish(speaker, "t0", "again");
+    hall.get(reader, "/topics/t0");
+    let page = hall.answer(reader, 200);
+    assert_eq!((&page["messages"][0]["data"], &page["lost"]), (&"again".into(), &1.into()));
+    // Control characters are six bytes each as JSON. What alone is too long is kept all the same.
+    hall.publish(speaker, "huge", &"\u{1}".repeat(60_000));
+    assert!(hall.hub.bytes() > total as u64);
+    hall.publish(speaker, "t1", "small");
+    assert!(hall.hub.bytes() < 1000, "until another one is published");
+}
+
+#[test]
+fn many_messages_in_one_turn_are_one_nudge_and_none_is_lost() {
+    let mut hall = Hall::new(Options { messages: 10, ..Options::default() });
+    let (speaker, listeners) = (hall.open(), [hall.open(), hall.open()]);
+    for listener in listeners {
+        hall.get(listener, "/events?topic=t");
+        hall.read(listener);
+    }
+    let post = "POST /topics/t HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    for _ in 0..2 {
+        hall.env.now += Duration::from_micros(1);
+        let posts = post.repeat(50).into_bytes();
+        hall.one(speaker, |connection, io| connection.feed(&mut posts.clone(), io));
+        assert_eq!(hall.env.ops.len(), listeners.len());
+        hall.call(speaker, |_, _| ());
+        for listener in listeners {
+            assert_eq!(data(&hall.read(listener)).len(), 50);
+        }
+    }
+}
+
+#[test]
+fn a_subscriber_asks_for_room_only_when_it_has_to_wait_for_it() {
+    let mut hall = Hall::new(Options { unsent: 10, ..Options::default() });
+    let (speaker, slow) = (hall.open(), hall.open());
+    hall.get(slow, "/events?topic=t");
+    hall.read(slow);
+    hall.lines.get_mut(&slow).expect("it is open").stuck = true;
+    for n in 0..20 {
+        hall.publish(speaker, "t", &format!("{n}"));
+        let line = &hall.lines[&slow];
+        let waits = line.connection.wants_drain();
+        assert!(
+            !waits || line.unsent.len() > hall.env.limits.low_water,
+            "it would be told at once"
+        );
+    }
+    assert!(hall.lines[&slow].connection.wants_drain());
+}
+
+#[test]
+fn a_long_message_reaches_a_websocket_too() {
+    let mut hall = Hall::new(Options::default());
+    let (speaker, listener) = (hall.open(), hall.open());
+    hall.ask(
+        listener,
+        "GET /ws/events?topic=t HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    assert!(hall.read(listener).starts_with("HTTP/1.1 101 "));
+    // As JSON it is six times as long.
+    hall.publish(speaker, "t", &"\u{1}".repeat(60_000));
+    let heard = &hall.lines[&listener].heard;
+    assert_eq!(
+        heard.len(),
+        10 + 6 * 60_000
+            + r#"{"id":1000000001,"topic":"t","time":"1970-01-01T00:16:40Z","data":""}"#.len()
+    );
+}
+
+#[test]
+fn nobody_waits_on_a_loop_that_drains() {
+    let mut hall = Hall::new(Options::default());
+    let (stream, poll) = (hall.open(), hall.open());
+    hall.env.draining = true;
+    hall.get(stream, "/events?topic=t");
+    assert!(hall.read(stream).ends_with("\r\n0\r\n\r\n"));
+    hall.get(poll, "/topics/t?wait=30");
+    hall.answer(poll, 200);
+    assert_eq!(hall.hub.subscriptions(), 0);
+}
+
+#[test]
+fn asking_for_topics_makes_no_message_forgotten() {
+    let mut hall = Hall::new(Options { topics: 3, ..Options::default() });
+    let speaker = hall.open();
+    hall.publish(speaker, "a", "kept");
+    for n in 0..10 {
+        let line = hall.open();
+        hall.get(line, &format!("/events?topic=x{n}&topic=y{n}"));
+        assert!(hall.read(line).starts_with("HTTP/1.1 200 "));
+        let mut gone = hall.lines.remove(&line).expect("it is open");
+        gone.connection.closed(CloseReason::Reset, &mut hall.env);
+        hall.env.now += Duration::from_micros(1);
+    }
+    hall.get(speaker, "/topics/a");
+    assert_eq!(hall.answer(speaker, 200)["messages"][0]["data"], "kept");
 }

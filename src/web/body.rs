@@ -34,6 +34,15 @@ pub fn offload(writer: &mut Writer<'_, '_>, job: impl FnOnce() -> Response + Sen
     writer.offload(move || Message::any(job()));
 }
 
+/// True if the request's body is of this media type, whatever its parameters.
+pub fn is(media_type: &str, head: &Head<'_>) -> bool {
+    let value = head.header("content-type").unwrap_or(b"");
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    value
+        .get(..end)
+        .is_some_and(|found| found.trim_ascii_end().eq_ignore_ascii_case(media_type.as_bytes()))
+}
+
 /// Says whether a body with this head may be read, as far as the head tells.
 ///
 /// # Errors

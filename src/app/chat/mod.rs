@@ -39,7 +39,8 @@ pub struct Options {
     pub burst: u32,
     /// Messages a second that it may say in the long run. 20.
     pub rate: u32,
-    /// Unsent bytes of a member at which it loses messages. 64 KiB.
+    /// Unsent bytes at which a member loses messages: those of earlier turns, as what is said in one
+    /// turn is written at its end. 64 KiB.
     pub unsent: usize,
     /// Up to so many members, all are told who comes and goes, and who is there. 256.
     pub announced: usize,

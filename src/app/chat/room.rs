@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::text::Told;
 use super::{Options, text};
 use crate::Bytes;
 use crate::session::ws::encode_text;
@@ -137,8 +138,8 @@ impl Room {
         }
     }
 
-    /// Allows a member one more message, or not.
-    pub(super) fn allow(&self, token: Token, now: Moment) -> Result<(), TooFast> {
+    /// Allows a member so many more messages, or none of them.
+    pub(super) fn allow(&self, token: Token, count: usize, now: Moment) -> Result<(), TooFast> {
         let mut inside = self.inside.borrow_mut();
         let Some(member) = inside.members.get_mut(&token) else { return Err(TooFast) };
         let gained = now.since(member.since).as_millis() * u128::from(self.options.rate);
@@ -146,7 +147,8 @@ impl Room {
         let gained = u64::try_from(gained).unwrap_or(most);
         member.may_say = member.may_say.saturating_add(gained).min(most);
         member.since = now;
-        member.may_say = member.may_say.checked_sub(1000).ok_or(TooFast)?;
+        let cost = (count as u64).saturating_mul(1000);
+        member.may_say = member.may_say.checked_sub(cost).ok_or(TooFast)?;
         Ok(())
     }
 
@@ -164,9 +166,8 @@ impl Room {
     }
 
     /// A TCP member says something: the others of its kind hear it byte for byte, the page hears who
-    /// says what.
-    pub(super) fn say_raw(&self, token: Token, bytes: Bytes, env: &mut Env) {
-        let told = text::told(&bytes);
+    /// says what: `told`, which is what the bytes mean.
+    pub(super) fn say_raw(&self, token: Token, bytes: Bytes, told: &[Told], env: &mut Env) {
         if let Some(wish) = told.iter().find_map(|told| told.name.as_deref()) {
             self.rename(token, wish, env);
         }

@@ -22,6 +22,8 @@ impl Service for Tcp {
             token: info.token,
             peer: info.peer.to_string(),
             expires: Moment::NEVER,
+            turn: Moment::START,
+            is_slow: false,
             lost: 0,
             refused: 0,
         })
@@ -34,6 +36,9 @@ struct Member {
     peer: String,
     /// When it will have been silent for too long.
     expires: Moment,
+    /// The turn in which it was last sent something, and whether it was behind then.
+    turn: Moment,
+    is_slow: bool,
     /// Messages that it lost and was not told of yet.
     lost: u64,
     /// Messages of its that were too fast.
@@ -52,19 +57,22 @@ impl Member {
             self.note(&format!("at most {most} bytes at once; this was not passed on"), cx);
             return Flow::Continue;
         }
-        if self.room.allow(self.token, cx.now()).is_err() {
+        // For the page there may be many messages in a chunk, and each costs as much as one alone.
+        let told = text::told(words);
+        if self.room.allow(self.token, told.len().max(1), cx.now()).is_err() {
             self.refused += 1;
             if self.refused == 1 {
                 self.note("too many messages; some are not passed on", cx);
             }
             if self.refused > PATIENCE {
                 log::warn!("{} floods the room and is put out", self.peer);
+                self.room.leave(self.token, cx.env());
                 return Flow::Close(CloseMode::Linger, CloseReason::Aborted);
             }
             return Flow::Continue;
         }
         self.refused = 0;
-        self.room.say_raw(self.token, Bytes::copy_from_slice(words), cx.env());
+        self.room.say_raw(self.token, Bytes::copy_from_slice(words), &told, cx.env());
         Flow::Continue
     }
 }
@@ -86,7 +94,10 @@ impl Session for Member {
 
     fn on_message(&mut self, message: Message, cx: &mut Cx<'_>) -> Flow {
         if let Message::Bytes(words) = message {
-            if cx.unsent() > self.room.options.unsent {
+            if self.turn != cx.now() {
+                (self.turn, self.is_slow) = (cx.now(), cx.unsent() > self.room.options.unsent);
+            }
+            if self.is_slow || cx.unsent() + words.len() > cx.limits().backlog_cap / 2 {
                 self.lost += 1;
                 self.room.count_lost(1);
                 cx.want_drain();
@@ -105,8 +116,10 @@ impl Session for Member {
         Flow::Continue
     }
 
-    fn on_timeout(&mut self, _: &mut Cx<'_>) -> Flow {
-        Flow::Close(CloseMode::Flush, CloseReason::TimedOut(Phase::Idle))
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) -> Flow {
+        // Whoever does not listen either must not stay for as long as its answers take.
+        let mode = if cx.unsent() > 0 { CloseMode::Abort } else { CloseMode::Flush };
+        Flow::Close(mode, CloseReason::TimedOut(Phase::Idle))
     }
 
     fn on_close(&mut self, _: CloseReason, env: &mut Env) {

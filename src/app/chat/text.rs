@@ -82,15 +82,26 @@ pub fn line(time: &str, name: &str, words: &str) -> String {
     format!("{time}\n\t{name}: {words}\n")
 }
 
-/// A name that can stand in a line: no control characters, no invisible ones that turn the line
-/// round, no `: ` that would end it, neither empty nor long.
+/// A name that can stand in a line: no control characters, no invisible ones, which would turn the
+/// line round or tell two names apart that look the same, no `: ` that would end it, neither empty
+/// nor long.
 pub fn name(wish: &str, most: usize) -> Option<String> {
-    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let plain: String = wish.chars().filter(|c| !c.is_control() && !is_hidden(*c)).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
     let name: String = words.join(" ").replace(": ", ":").chars().take(most).collect();
     let name = name.trim().trim_end_matches(':').trim();
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Characters that are not seen: those that Unicode calls default ignorable, line separators, the
+/// marks of annotations and the empty Braille pattern.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// True if `text` begins with a time: `15:04:05` or `15:04`, perhaps after a date.
@@ -203,6 +214,7 @@ mod tests {
             ("  Ann \t Lee ", Some("Ann Lee")),
             ("Bob: hi\nAnn", Some("Bob:hiAnn")),
             ("a\u{202e}b\u{200b}", Some("ab")),
+            ("A\u{ad}n\u{fe0f}n\u{e0041}\u{3164}", Some("Ann")),
             ("Ann:", Some("Ann")),
             ("", None),
             (" \n\u{feff}", None),

@@ -59,6 +59,7 @@ impl Member {
     fn refuse(&mut self, what: &str, peer: &mut Peer<'_, '_>) {
         self.refused += 1;
         if self.refused > PATIENCE {
+            self.room.leave(self.token, peer.env());
             return peer.close(ws::code::POLICY, "too many messages");
         }
         peer.send_text(&Event::Error { what }.json());
@@ -84,7 +85,7 @@ impl Member {
         if words.len() > most {
             return self.refuse(&format!("a message is at most {most} bytes long"), peer);
         }
-        if self.room.allow(self.token, peer.now()).is_err() {
+        if self.room.allow(self.token, 1, peer.now()).is_err() {
             return self.refuse("too many messages; this one was not passed on", peer);
         }
         self.refused = 0;

@@ -14,21 +14,13 @@ use crate::web::sse;
 /// Milliseconds after which a client that was cut off comes again.
 const RETRY: u64 = 1000;
 
-const HEADERS: &[(&str, &[u8])] = &[
-    ("Content-Type", sse::MEDIA_TYPE.as_bytes()),
-    ("Cache-Control", b"no-store"),
-    ("X-Content-Type-Options", b"nosniff"),
-    // Proxies that would collect the stream before they pass it on are asked not to.
-    ("X-Accel-Buffering", b"no"),
-];
-
 pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
     let (names, last) = match names(request).and_then(|names| Ok((names, last(request)?))) {
         Ok(asked) => asked,
         Err(problem) => return problem.answer(reply),
     };
     if request.method == "HEAD" {
-        return reply.send(200, HEADERS, b"");
+        return reply.send(200, sse::HEADERS, b"");
     }
     let token = reply.token();
     match hub.subscribe(&names, last, token, reply.env()) {
@@ -64,8 +56,9 @@ struct Stream {
 impl Stream {
     /// Writes what is new, as far as the peer takes it.
     fn pump(&mut self, writer: &mut Writer<'_, '_>) {
+        let most = self.place.most_unsent(writer.env());
         loop {
-            if writer.unsent() >= self.hub.options.unsent {
+            if writer.unsent() >= most {
                 if self.place.has_next() {
                     writer.want_drain();
                 }
@@ -100,9 +93,13 @@ impl Stream {
 
 impl Exchange for Stream {
     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
-        writer.start(200, HEADERS, None);
+        writer.start(200, sse::HEADERS, None);
         writer.body(sse::retry(RETRY).as_bytes());
         self.pump(writer);
+        // Nobody will say so once more.
+        if writer.env().draining {
+            writer.finish();
+        }
     }
 
     fn on_message(&mut self, _: Message, writer: &mut Writer<'_, '_>) {

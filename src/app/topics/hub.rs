@@ -11,12 +11,10 @@ use serde_json::Value;
 use super::Options;
 use super::ring::{Ring, Stored};
 use super::topic::Topic;
-use crate::Bytes;
 use crate::session::Env;
-use crate::session::ws::encode_text;
 use crate::time::Moment;
 use crate::token::Token;
-use crate::web::{date, sse};
+use crate::web::date;
 
 /// Slow subscribers are named in the log at most so often.
 const COMPLAINT: Duration = Duration::from_secs(1);
@@ -26,6 +24,7 @@ pub struct Hub {
     pub(super) options: Options,
     topics: RefCell<HashMap<Box<str>, Rc<Topic>>>,
     newest: Cell<u64>,
+    bytes: Cell<usize>,
     subscriptions: Cell<u64>,
     published: Cell<u64>,
     pushed: Cell<u64>,
@@ -71,6 +70,7 @@ impl Hub {
             options,
             topics: RefCell::default(),
             newest: Cell::default(),
+            bytes: Cell::default(),
             subscriptions: Cell::default(),
             published: Cell::default(),
             pushed: Cell::default(),
@@ -92,14 +92,25 @@ impl Hub {
         let said = Said { id, topic: name, time, data };
         // A value that was read as JSON can be written as JSON.
         let json = serde_json::to_string(&said).unwrap_or_default();
-        let message = Stored {
-            id,
-            event: Bytes::from(sse::event(Some(id), None, &json)),
-            frame: encode_text(&json),
-            json: Bytes::from(json),
-        };
         self.published.set(self.published.get() + 1);
-        Ok(Published { id, receivers: topic.publish(message, env.now, &mut env.ops) })
+        let before = topic.bytes();
+        let receivers = topic.publish(Stored::new(id, &json), env.now, &mut env.ops);
+        self.bytes.set(self.bytes.get() + topic.bytes() - before);
+        self.make_room(&topic);
+        Ok(Published { id, receivers })
+    }
+
+    /// Keeps to the bytes of all topics: those that were used least recently give up their oldest
+    /// messages. What was published to `newest` just now is kept.
+    fn make_room(&self, newest: &Topic) {
+        let topics = self.topics.borrow();
+        while let Some(excess) = self.bytes.get().checked_sub(self.options.total).filter(|n| *n > 0)
+        {
+            let kept = |topic: &Topic| usize::from(std::ptr::eq(topic, newest));
+            let can_give = topics.values().filter(|topic| topic.len() > kept(topic));
+            let Some(oldest) = can_give.min_by_key(|topic| topic.used()) else { return };
+            self.bytes.set(self.bytes.get() - oldest.shrink(excess, kept(oldest)));
+        }
     }
 
     /// Subscribes the connection `token` to topics, for messages after number `last`, or for those
@@ -115,21 +126,23 @@ impl Hub {
         token: Token,
         env: &Env,
     ) -> Result<Subscription, Full> {
-        let topics: Result<Vec<_>, _> =
-            names.iter().map(|name| self.topic(name, env.now)).collect();
-        let topics = topics?;
-        for topic in &topics {
-            topic.subscribe(token, env.now);
-        }
+        let last = last.map_or(self.newest.get(), |last| self.resume(last, env));
         self.subscriptions.set(self.subscriptions.get() + 1);
-        let newest = self.newest.get();
-        let last = match last {
-            // Numbers that were never given belong to another life of this server.
-            Some(last) if last > newest.max(first(env.wall())) => 0,
-            Some(last) => last,
-            None => newest,
-        };
-        Ok(Subscription { hub: Rc::clone(self), topics, token, last, lost: 0 })
+        let topics = Vec::with_capacity(names.len());
+        let mut place = Subscription { hub: Rc::clone(self), topics, token, last, lost: 0 };
+        for name in names {
+            // One after the other: a topic that is subscribed to cannot make room for the next.
+            let topic = self.topic(name, env.now)?;
+            topic.subscribe(token, env.now);
+            place.topics.push(topic);
+        }
+        Ok(place)
+    }
+
+    /// Where to go on after number `last`: numbers that were never given belong to another life of
+    /// this server, in which its clock was ahead.
+    pub(super) fn resume(&self, last: u64, env: &Env) -> u64 {
+        if last > self.newest.get().max(first(env.wall())) { 0 } else { last }
     }
 
     /// The topic called `name`, made if there is none.
@@ -140,8 +153,12 @@ impl Hub {
         }
         if topics.len() >= self.options.topics {
             let idle = topics.values().filter(|topic| topic.subscribers() == 0);
-            let oldest = idle.min_by_key(|topic| topic.used()).map(Rc::clone).ok_or(Full)?;
+            // Anybody can ask for topics that nobody has heard of: those go first, or asking would
+            // be enough to have messages forgotten.
+            let least = idle.min_by_key(|topic| (topic.len() > 0, topic.used()));
+            let oldest = least.map(Rc::clone).ok_or(Full)?;
             topics.remove(&oldest.name);
+            self.bytes.set(self.bytes.get() - oldest.bytes());
         }
         let ring = Ring::new(self.options.messages, self.options.bytes);
         let topic = Rc::new(Topic::new(name, ring, now));
@@ -186,6 +203,11 @@ impl Hub {
     /// Topics that are kept.
     pub fn topics(&self) -> u64 {
         self.topics.borrow().len() as u64
+    }
+
+    /// Bytes of messages that are kept.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get() as u64
     }
 
     /// Subscriptions that last.
@@ -238,6 +260,12 @@ impl Subscription {
     /// True if there is a next message.
     pub fn has_next(&self) -> bool {
         self.topics.iter().any(|topic| topic.ring().after(self.last).is_some())
+    }
+
+    /// Unsent bytes at which it gets no more until its peer has taken some. Not below the mark at
+    /// which a connection is told that it may go on: that would be at once, and over and over.
+    pub(super) fn most_unsent(&self, env: &Env) -> usize {
+        self.hub.options.unsent.max(env.limits.low_water + 1)
     }
 
     /// How many messages before the last one were missed, since it was asked last.

@@ -15,6 +15,34 @@
 //! costs nothing but its place in the ring, delays nobody, and when the ring has moved on without
 //! it, it is told how many messages it lost.
 
+//!
+//! ```no_run
+//! use readyloop::app::topics::{self, Hub};
+//! use readyloop::session::http::Http;
+//! use readyloop::{Limits, Reactor};
+//! use std::net::SocketAddr;
+//! use std::time::{Duration, Instant};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let hub = Hub::new(topics::Options { messages: 100, ..topics::Options::default() });
+//!     let mut reactor = Reactor::new(Limits::default())?;
+//!     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+//!     reactor.listen(address, Http::new(topics::routes(&hub)))?;
+//!     let mut next = Instant::now();
+//!     while !reactor.turn(Some(next.saturating_duration_since(Instant::now())))?.done {
+//!         if Instant::now() >= next {
+//!             next += Duration::from_secs(1);
+//!             // Nobody hears it if every topic there may be is taken.
+//!             let _ = hub.publish("ticks", &"tick".into(), reactor.env());
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **Limits** are [`Options`]; names have 1 to 64 letters, digits, dots, underscores and hyphens,
+//! and a subscription has 16 topics at most.
+
 mod events;
 mod hub;
 mod poll;
@@ -35,16 +63,21 @@ pub use ring::Stored;
 /// The bounds of topics.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Topics at once. A further one takes the place of the one that has had neither subscriber nor
-    /// message for longest, if there is one without subscribers. 1,024.
+    /// Topics at once. A further one takes the place of one without subscribers: of those that keep
+    /// no message if there are any, the one that has had neither for longest. 1,024.
     pub topics: usize,
     /// Messages kept of one topic. 256.
     pub messages: usize,
-    /// Bytes kept of one topic. 1 MiB.
+    /// Bytes kept of one topic, in all forms of its messages. 1 MiB. What is published in one turn
+    /// of the loop is kept until its subscribers were told, however much that is.
     pub bytes: usize,
+    /// Bytes kept of all topics. When there would be more, those used least recently give up their
+    /// oldest messages. 64 MiB.
+    pub total: usize,
     /// Bytes of one message. 64 KiB.
     pub message_bytes: usize,
-    /// Unsent bytes of a subscriber at which it gets no more until it has taken some. 64 KiB.
+    /// Unsent bytes of a subscriber at which it gets no more until it has taken some; at least the
+    /// loop's low watermark. 64 KiB.
     pub unsent: usize,
     /// What becomes of a subscriber that missed messages. It is told how many.
     pub missed: Missed,
@@ -68,6 +101,7 @@ impl Default for Options {
             topics: 1024,
             messages: 256,
             bytes: 1024 * 1024,
+            total: 64 * 1024 * 1024,
             message_bytes: 64 * 1024,
             unsent: 64 * 1024,
             missed: Missed::default(),
@@ -98,6 +132,7 @@ pub fn measure(hub: &Rc<Hub>, registry: &Registry) {
         move || read(&hub)
     };
     registry.gauge("topics", "Topics that are kept.", gauge(Hub::topics));
+    registry.gauge("topics_bytes", "Bytes of messages that are kept.", gauge(Hub::bytes));
     registry.gauge("subscriptions", "Subscriptions to topics.", gauge(Hub::subscriptions));
     registry.counter("published_total", "Messages published.", gauge(Hub::published));
     registry.counter("pushed_total", "Messages written to subscribers.", gauge(Hub::pushed));

@@ -52,12 +52,13 @@ impl Asked {
 }
 
 pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
-    let asked = match Asked::of(request) {
+    let mut asked = match Asked::of(request) {
         Ok(asked) => asked,
         Err(problem) => return problem.answer(reply),
     };
+    asked.after = hub.resume(asked.after, reply.env());
     let (found, lost) = hub.messages(&asked.name, asked.after, asked.limit);
-    if !found.is_empty() || asked.wait.is_zero() {
+    if !found.is_empty() || asked.wait.is_zero() || reply.env().draining {
         return reply.respond(page(&found, asked.after, lost));
     }
     let (token, names) = (reply.token(), [asked.name.clone()]);

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::hub::{Full, Hub, Published};
-use crate::proto::h1::Head;
 use crate::session::http::{Answered, Reply};
+use crate::session::ws::Origins;
 use crate::web::problem::Problem;
 use crate::web::router::Request;
 use crate::web::{body, json};
@@ -25,7 +25,8 @@ pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, reply: Reply<'_, '_>)
     if let Err(problem) = super::check(&name) {
         return problem.answer(reply);
     }
-    if is_foreign(request.head()) {
+    // Such a page could not read the answer, but it must not cause it either.
+    if !Origins::Same.allow(request.head()) {
         let detail = "pages of other origins may not publish";
         return Problem::new(403, "Forbidden").detail(detail).answer(reply);
     }
@@ -57,15 +58,4 @@ fn read(bytes: Vec<u8>, is_json: bool) -> Result<Value, Problem> {
 /// The answer if there are too many topics.
 pub(super) fn full() -> Problem {
     Problem::new(503, "Service Unavailable").detail("there are too many topics in use")
-}
-
-/// True if a browser says that a page of another origin asks (RFC 6454 §7): it could not read the
-/// answer, but it must not cause it either.
-fn is_foreign(head: &Head<'_>) -> bool {
-    let Some(origin) = head.header("origin") else { return false };
-    let host = head.header("host").unwrap_or_default();
-    let own = |scheme: &[u8]| {
-        origin.strip_prefix(scheme).is_some_and(|rest| rest.eq_ignore_ascii_case(host))
-    };
-    !own(b"http://") && !own(b"https://")
 }

@@ -15,7 +15,9 @@ pub(super) fn routes(hub: &Rc<Hub>) -> Router {
     let options = Rc::new(ws::Options {
         message_bytes: 1024,
         frame_bytes: 1024,
-        max_unsent: 2 * hub.options.unsent + 2 * hub.options.message_bytes,
+        // A message whose turn it is, is not left out, however long it has become as JSON: `pump`
+        // sees to it that there is one at a time.
+        max_unsent: usize::MAX,
         ..ws::Options::default()
     });
     Router::new().get("/ws/events", move |request, reply| answer(&hub, &options, request, reply))
@@ -56,7 +58,8 @@ struct Listener {
 impl Listener {
     /// Writes what is new, as far as the peer takes it.
     fn pump(&mut self, peer: &mut Peer<'_, '_>) {
-        while peer.unsent() < self.hub.options.unsent {
+        let most = self.place.most_unsent(peer.env());
+        while peer.unsent() < most {
             let Some(message) = self.place.next() else { return };
             let lost = self.place.take_lost();
             if lost > 0 {

@@ -21,6 +21,9 @@ pub(super) struct Topic {
     subscribers: RefCell<BTreeMap<Token, u32>>,
     /// When it last had a message or a subscriber.
     used: Cell<Moment>,
+    /// All subscribers have been sent a nudge, and none has looked since: another one would tell
+    /// them nothing.
+    nudged: Cell<bool>,
 }
 
 impl Topic {
@@ -30,21 +33,27 @@ impl Topic {
             ring: RefCell::new(ring),
             subscribers: RefCell::default(),
             used: Cell::new(now),
+            nudged: Cell::default(),
         }
     }
 
     /// Keeps a message and has its subscribers told. Answers how many there are.
     pub(super) fn publish(&self, message: Stored, now: Moment, ops: &mut Vec<Op>) -> usize {
-        self.ring.borrow_mut().push(message);
+        self.ring.borrow_mut().push(message, now);
         self.used.set(now);
         let subscribers = self.subscribers.borrow();
-        ops.reserve(subscribers.len());
-        ops.extend(subscribers.keys().map(|token| Op::Send(*token, Message::any(News))));
+        // Whoever publishes a hundred messages at once must not make a hundred wishes for each
+        // subscriber of them.
+        if !self.nudged.replace(true) {
+            ops.reserve(subscribers.len());
+            ops.extend(subscribers.keys().map(|token| Op::Send(*token, Message::any(News))));
+        }
         subscribers.len()
     }
 
     pub(super) fn subscribe(&self, token: Token, now: Moment) {
         self.used.set(now);
+        self.nudged.set(false);
         *self.subscribers.borrow_mut().entry(token).or_default() += 1;
     }
 
@@ -66,8 +75,30 @@ impl Topic {
         self.used.get()
     }
 
+    /// Messages that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.ring.borrow().len()
+    }
+
+    /// Bytes of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.ring.borrow().bytes()
+    }
+
+    /// Gives up the oldest messages until `excess` bytes are free, or `kept` messages are left.
+    /// Answers how many bytes that made free.
+    pub(super) fn shrink(&self, excess: usize, kept: usize) -> usize {
+        let mut ring = self.ring.borrow_mut();
+        let before = ring.bytes();
+        while ring.len() > kept && before - ring.bytes() < excess {
+            ring.forget();
+        }
+        before - ring.bytes()
+    }
+
     /// Looks at the ring.
     pub(super) fn ring(&self) -> std::cell::Ref<'_, Ring> {
+        self.nudged.set(false);
         self.ring.borrow()
     }
 }

@@ -53,7 +53,9 @@ impl Error for InvalidHeader {}
 
 /// Appends an answer's head: status line, `Server`, `Date`, `headers`, framing, connection.
 ///
-/// Fails, and appends nothing, if a field would break the framing or is one of those written here.
+/// # Errors
+///
+/// A field would break the framing or is one of those written here; nothing is appended.
 #[inline]
 pub fn head(
     out: &mut Vec<u8>,
@@ -90,6 +92,9 @@ pub fn head(
         BodyLength::None | BodyLength::UntilClose => {}
     }
     out.extend_from_slice(match (connection, version) {
+        // Whoever sends `Upgrade` says so here (RFC 9110 §7.8), and this status must (§15.5.22).
+        (Connection::KeepAlive, _) if status == 426 => b"\r\nConnection: upgrade\r\n\r\n",
+        (Connection::Close, _) if status == 426 => b"\r\nConnection: close, upgrade\r\n\r\n",
         (Connection::KeepAlive, Version::Http11) => b"\r\n\r\n",
         (Connection::KeepAlive, Version::Http10) => {
             b"\r\nConnection: keep-alive\r\n\r\n".as_slice()

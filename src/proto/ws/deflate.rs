@@ -263,10 +263,10 @@ impl Inflater {
         pool: &mut Pool,
     ) -> Result<(), Refusal> {
         let (takeover, bits) = (self.takeover, self.bits);
-        let context = self.context.get_or_insert_with(|| match pool.inflate.take() {
-            Some(context) if !takeover => context,
-            _ if takeover => Decompress::new_with_window_bits(false, bits),
-            _ => Decompress::new_with_window_bits(false, WIDEST),
+        let context = self.context.get_or_insert_with(|| {
+            let bits = if takeover { bits } else { WIDEST };
+            let ours = pool.inflate.take_if(|_| !takeover);
+            ours.unwrap_or_else(|| Decompress::new_with_window_bits(false, bits))
         });
         loop {
             if out.len() == out.capacity() {

@@ -37,10 +37,10 @@ pub fn check(head: &Head<'_>) -> Result<String, Unfit> {
     if head.method != "GET" {
         return Err(Unfit::Malformed("a WebSocket begins with GET"));
     }
-    if head.header("Sec-WebSocket-Version") != Some(b"13") {
+    if !all(head, "Sec-WebSocket-Version").eq([b"13"]) {
         return Err(Unfit::Version);
     }
-    let mut keys = all(head, "Sec-WebSocket-Key");
+    let mut keys = head.headers().values("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
         (Some(key), None) if is_key(key) => Ok(accept(key)),
         _ => Err(Unfit::Malformed("Sec-WebSocket-Key is not one value of 16 bytes in Base64")),
@@ -55,7 +55,7 @@ pub fn protocol<'p>(head: &Head<'_>, ours: &[&'p str]) -> Option<&'p str> {
 
 /// What to agree on about compression, and the value for `Sec-WebSocket-Extensions`.
 pub fn compression(head: &Head<'_>, wish: &Deflate) -> Option<(Agreed, String)> {
-    wish.accept(all(head, "Sec-WebSocket-Extensions"))
+    wish.accept(head.headers().values("Sec-WebSocket-Extensions"))
 }
 
 /// Whose pages may connect. A browser says in `Origin` which page wants to, and sends cookies
@@ -74,8 +74,7 @@ pub enum Origins {
 impl Origins {
     /// True if the request comes from an allowed page, or from none.
     pub fn allow(&self, head: &Head<'_>) -> bool {
-        let Some(origin) = head.header("Origin") else { return true };
-        match self {
+        all(head, "Origin").all(|origin| match self {
             Origins::Any => true,
             Origins::List(list) => {
                 list.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin))
@@ -88,7 +87,7 @@ impl Origins {
                     _ => false,
                 }
             }
-        }
+        })
     }
 }
 
@@ -241,12 +240,8 @@ fn is_key(key: &[u8]) -> bool {
     STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
-fn all<'h>(head: &Head<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    head.headers().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
 fn list<'h>(head: &Head<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    all(head, name).flat_map(items)
+    head.headers().values(name).flat_map(items)
 }
 
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -153,7 +153,8 @@ impl Reader {
         }))
     }
 
-    /// True inside a message or after the close frame: what came so far is no whole.
+    /// True between two messages. The end of the stream is a truncation otherwise, and it is an
+    /// orderly end only after the close frame.
     pub fn is_between(&self) -> bool {
         self.partial.is_none() && !self.is_closed
     }

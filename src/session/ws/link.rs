@@ -33,6 +33,9 @@ pub(super) struct Link {
     queue: Option<Box<Queue>>,
     farewell: Option<Box<(u16, String)>>,
     deadline: Moment,
+    /// The turn of the last frame from others, and whether the peer was behind then.
+    turn: Moment,
+    is_slow: bool,
     lost: u32,
     state: State,
     role: Role,
@@ -59,6 +62,8 @@ impl Link {
             queue: None,
             farewell: None,
             deadline: Moment::NEVER,
+            turn: Moment::START,
+            is_slow: false,
             lost: 0,
             state: State::Open,
             role,
@@ -107,6 +112,11 @@ impl Link {
         self.queue.is_none() && cx.room() > 0
     }
 
+    /// True while frames wait for room.
+    pub(super) fn has_queue(&self) -> bool {
+        self.queue.is_some()
+    }
+
     fn unsent(&self, cx: &Cx<'_>) -> usize {
         cx.unsent() + self.queue.as_ref().map_or(0, |queue| queue.bytes)
     }
@@ -130,7 +140,11 @@ impl Link {
         if self.is_closed() {
             return;
         }
-        if self.unsent(cx) + frame.len() > self.options.max_unsent {
+        // What comes in one turn is written at its end: it says nothing of the peer's pace.
+        if self.turn != cx.now() {
+            (self.turn, self.is_slow) = (cx.now(), self.unsent(cx) > self.options.max_unsent);
+        }
+        if self.is_slow || self.unsent(cx) + frame.len() > cx.limits().backlog_cap / 2 {
             return self.leave_out(cx);
         }
         match self.queue {

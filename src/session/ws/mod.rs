@@ -5,6 +5,37 @@
 //! connection of its own. Both lead to the same session. It never reads more than the peer's
 //! slowness allows: while there is no room for answers, what the peer says waits in the kernel.
 //!
+//! ```
+//! use readyloop::Head;
+//! use readyloop::session::http::{Http, Reply};
+//! use readyloop::session::ws::{self, Handler, Peer};
+//! use std::rc::Rc;
+//!
+//! struct Upper;
+//!
+//! impl Handler for Upper {
+//!     fn on_text(&mut self, text: &str, peer: &mut Peer<'_, '_>) {
+//!         peer.send_text(&text.to_uppercase());
+//!     }
+//! }
+//!
+//! let options = Rc::new(ws::Options { message_bytes: 64 * 1024, ..ws::Options::default() });
+//! let service = Http::new(move |head: &Head<'_>, reply: Reply<'_, '_>| {
+//!     ws::accept(head, reply, &options, Upper)
+//! });
+//! # let _ = service; // for `Reactor::listen`
+//! ```
+//!
+//! **To many.** A message for many is encoded once ([`encode_text`]) and sent to each connection as
+//! [`Message::Bytes`]: by [`Env::send`] on the loop, by [`Handle::send`](crate::Handle::send) or
+//! [`Handle::exec`](crate::Handle::exec) from another thread. The example `broadcast` does.
+//!
+//! **Back-pressure.** A handler that answers needs no care: while the peer does not take its answers,
+//! nothing more is read from it. One that sends unasked looks at [`Peer::room`] and goes on in
+//! [`Handler::on_drain`]; what it sends beyond that waits, up to [`Options::max_queued`]. Frames for
+//! many never wait beyond [`Options::max_unsent`]: the peer misses them or is closed
+//! ([`Options::slow`]).
+//!
 //! A connection that is idle owns no buffer. Without compression, or with a compression that keeps
 //! no context, it is a few words; with context takeover it is a third of a megabyte.
 
@@ -63,7 +94,8 @@ pub trait Handler: 'static {
         let _ = peer;
     }
 
-    /// When to call [`on_timeout`](Handler::on_timeout).
+    /// When to call [`on_timeout`](Handler::on_timeout), after which it must lie ahead of
+    /// [`Peer::now`] again: a handler that wants to be called at once, for ever, is ended.
     fn deadline(&self) -> Moment {
         Moment::NEVER
     }
@@ -75,7 +107,7 @@ pub trait Handler: 'static {
 
     /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
     /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
-    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
+    /// Nobody is left to write to; others may be sent something by [`Env::send`].
     fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
         let _ = (code, reason, env);
     }
@@ -84,27 +116,30 @@ pub trait Handler: 'static {
 /// How an endpoint treats its connections.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whose pages may connect.
+    /// Whose pages may connect. Those of the host that is asked.
     pub origins: Origins,
-    /// Subprotocols that are spoken here; the client's order decides.
+    /// Subprotocols that are spoken here; the client's order decides. None.
     pub protocols: &'static [&'static str],
-    /// Compression, if it is offered.
+    /// Compression, if it is offered. None.
     pub deflate: Option<Deflate>,
-    /// Bytes of one message, after inflating.
+    /// Bytes of one message, after inflating; more are refused with 1009. 1 MiB.
     pub message_bytes: usize,
-    /// Bytes of one frame. Compression makes some messages a little longer than they are.
+    /// Bytes of one frame, before inflating. Compression makes some messages a little longer than they
+    /// are. 1 MiB + 16 KiB.
     pub frame_bytes: u64,
-    /// After so much silence the peer is pinged,
+    /// After so much silence the peer is pinged, 30 s,
     pub ping_after: Duration,
-    /// and after so much more without a sign of life it is gone.
+    /// and after so much more without a sign of life it is gone. 20 s.
     pub pong_within: Duration,
-    /// How long a peer may take to answer our close frame.
+    /// How long a peer may take to answer our close frame. 5 s.
     pub close_within: Duration,
-    /// Unsent bytes above which frames from others are left out, or end the connection.
+    /// Unsent bytes of earlier turns above which frames from others are left out, or end the
+    /// connection. They do so in any case above half of `Limits::backlog_cap`. 1 MiB.
     pub max_unsent: usize,
-    /// Which of the two.
+    /// Which of the two. They are left out.
     pub slow: Slow,
     /// Bytes that a handler may send while the peer does not take them; more end the connection.
+    /// 16 MiB.
     pub max_queued: usize,
 }
 
@@ -141,17 +176,30 @@ impl Options {
     }
 }
 
+/// Bytes of messages that one peer says in one go. It takes compression to say more by what is read
+/// at once: up to a thousand times as much, all of which has to be inflated.
+const TURN: usize = 1024 * 1024;
+
 /// One WebSocket after its handshake.
 struct WebSocket<H> {
     handler: H,
     reader: Reader,
     link: Link,
+    /// The peer has ended the stream, cleanly or not.
+    ended: Option<bool>,
 }
 
 impl<H: Handler> Session for WebSocket<H> {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.link.heard(cx);
-        self.call(cx, Flow::Continue, |handler, peer| handler.on_open(peer))
+        let is_draining = cx.is_draining();
+        self.call(cx, Flow::Continue, |handler, peer| {
+            handler.on_open(peer);
+            // Its request was on its way when the others were told.
+            if is_draining {
+                handler.on_shutdown(peer);
+            }
+        })
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
@@ -164,18 +212,17 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
-        let is_over = self.reader.is_closed() && self.link.is_closed();
-        let reason = match (is_over, clean) {
-            (true, _) => CloseReason::Finished,
-            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
-            (false, _) => CloseReason::Truncated,
-        };
-        Flow::Close(CloseMode::Flush, reason)
+        // It may still listen: what it was answered goes out first.
+        self.ended = Some(clean);
+        if self.link.has_queue() { Flow::Stay } else { self.end(clean) }
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
         if !self.link.pour(cx) {
             return self.link.flow(self.reader.is_closed(), Flow::Continue);
+        }
+        if let Some(clean) = self.ended {
+            return self.end(clean);
         }
         self.call(cx, Flow::Continue, |handler, peer| handler.on_drain(peer))
     }
@@ -223,15 +270,28 @@ impl<H: Handler> Session for WebSocket<H> {
 
 impl<H: Handler> WebSocket<H> {
     fn new(handler: H, reader: Reader, link: Link) -> Self {
-        WebSocket { handler, reader, link }
+        WebSocket { handler, reader, link, ended: None }
+    }
+
+    /// What it means that the peer has ended the stream.
+    fn end(&self, clean: bool) -> Flow {
+        let is_over = self.reader.is_closed() && self.link.is_closed();
+        let reason = match (is_over, clean) {
+            (true, _) => CloseReason::Finished,
+            (false, true) if self.reader.is_between() => CloseReason::PeerClosed,
+            (false, _) => CloseReason::Truncated,
+        };
+        Flow::Close(CloseMode::Flush, reason)
     }
 
     #[inline]
     fn take(&mut self, input: &mut &[u8], scratch: &mut Scratch, cx: &mut Cx<'_>) -> Flow {
         let bounds = self.link.options().bounds();
+        let mut heard = 0;
         loop {
-            // What the peer says next may need an answer, for which there is no room.
-            if !input.is_empty() && !self.link.has_room(cx) {
+            // What the peer says next may need an answer, for which there is no room. Or it was much
+            // already, and others want their turn.
+            if !input.is_empty() && (heard >= TURN || !self.link.has_room(cx)) {
                 cx.want_drain();
                 return Flow::Continue;
             }
@@ -247,8 +307,14 @@ impl<H: Handler> WebSocket<H> {
                 Event::Close(close) => return self.closed_by_peer(&close.into(), cx),
                 // Said before the peer knew that we are leaving: nobody wants it.
                 _ if link.is_closed() => {}
-                Event::Text(text) => handler.on_text(text, &mut Peer::new(cx, link)),
-                Event::Binary(data) => handler.on_binary(data, &mut Peer::new(cx, link)),
+                Event::Text(text) => {
+                    heard += text.len();
+                    handler.on_text(text, &mut Peer::new(cx, link));
+                }
+                Event::Binary(data) => {
+                    heard += data.len();
+                    handler.on_binary(data, &mut Peer::new(cx, link));
+                }
             }
             if self.link.is_spent() {
                 return self.link.flow(self.reader.is_closed(), Flow::Continue);

@@ -219,11 +219,15 @@ fn what_does_not_open_a_websocket_is_told_why() {
     let request = format!("{REQUEST}\r\n");
     let table = [
         (request.replace("Upgrade: websocket\r\n", ""), "426", "Upgrade: websocket"),
+        (request.replace("Upgrade: websocket\r\n", ""), "426", "\r\nConnection: upgrade\r\n"),
         (request.replace(": 13", ": 12"), "426", "Sec-WebSocket-Version: 13"),
+        (format!("{REQUEST}Sec-WebSocket-Version: 8\r\n\r\n"), "426", "Sec-WebSocket-Version: 13"),
         (request.replace("dGhl", "x"), "400", ""),
         (request.replace("GET", "PUT"), "400", ""),
         (format!("{REQUEST}Content-Length: 1\r\n\r\na"), "400", ""),
         (format!("{REQUEST}Origin: http://evil.example\r\n\r\n"), "403", ""),
+        (format!("{REQUEST}Origin: null\r\n\r\n"), "403", ""),
+        (format!("{REQUEST}Origin: http://x\r\nOrigin: http://evil.example\r\n\r\n"), "403", ""),
     ];
     for (request, status, field) in table {
         let mut server = End::server(Options::default());
@@ -262,6 +266,14 @@ fn silence_is_pinged_and_then_ended() {
     assert_eq!(server.connection.reason(), CloseReason::TimedOut(crate::error::Phase::Idle));
     server.hang_up();
     assert_eq!(server.heard(), ["open -", "text hi", "close 1006 no answer to a ping"]);
+}
+
+#[test]
+fn who_comes_while_the_loop_drains_is_told_so() {
+    let mut server = End::server(Options::default());
+    server.env.draining = true;
+    server.feed(format!("{REQUEST}\r\n").as_bytes());
+    assert!(server.said().ends_with(b"\r\n\r\n\x88\x02\x03\xe9"), "nobody tells it later");
 }
 
 #[test]
@@ -325,21 +337,34 @@ fn shared_frames_go_out_as_they_are_or_not_at_all() {
     let frame = encode_text(&"x".repeat(1000));
     let mut server = opened(Options { max_unsent: 5000, ..Options::default() });
     let send = |server: &mut End, unsent, frame: &Bytes| {
+        server.env.now += Duration::from_micros(1);
         let message = Message::Bytes(frame.clone());
         server.io(unsent, |connection, io| connection.message(message, io));
         server.said()
     };
-    assert_eq!(send(&mut server, 3000, &frame), frame);
-    assert_eq!(send(&mut server, 4000, &frame), b"");
-    assert_eq!(send(&mut server, 5000, &frame), b"");
+    assert_eq!(send(&mut server, 5000, &frame), frame);
+    assert_eq!(send(&mut server, 5001, &frame), b"");
+    assert_eq!(send(&mut server, 6000, &frame), b"");
     assert!(server.connection.wants_drain());
     server.io(0, |connection, io| connection.drained(io));
     assert_eq!(server.heard(), ["open -", "drain, 2 lost"]);
     server.io(0, |connection, io| connection.message(Message::any("told"), io));
     assert_eq!(server.said(), b"\x81\x04told");
 
+    // What is sent in one turn is written at its end, and does not count against the peer.
+    server.env.now += Duration::from_micros(1);
+    for unsent in [5000, 50_000, 1_000_000] {
+        let message = Message::Bytes(frame.clone());
+        server.io(unsent, |connection, io| connection.message(message, io));
+        assert_eq!(server.said(), frame, "{unsent}");
+    }
+    let message = Message::Bytes(frame.clone());
+    let bound = server.env.limits.backlog_cap / 2;
+    server.io(bound, |connection, io| connection.message(message, io));
+    assert_eq!(server.said(), b"", "but for the bound of all connections");
+
     let mut server = opened(Options { max_unsent: 5000, slow: Slow::Close, ..Options::default() });
-    assert_eq!(send(&mut server, 4000, &frame), b"\x88\x0a\x03\xf0too slow");
+    assert_eq!(send(&mut server, 6000, &frame), b"\x88\x0a\x03\xf0too slow");
     assert_eq!(server.connection.reason(), CloseReason::Overflow);
 }
 
@@ -365,9 +390,38 @@ fn a_long_message_is_written_as_the_peer_takes_it() {
     assert!(said.ends_with(b"\x81\x06shared\x81\x05after"));
     assert_eq!(server.heard().last().map(String::as_str), Some("text echo after"));
 
+    let mut server = opened(Options::default());
+    server.feed(&frame(0x81, b"repeat 100000"));
+    server.io(high_water, |connection, io| connection.eof(io));
+    let mut said = server.said();
+    while server.connection.wants_drain() {
+        server.io(0, |connection, io| connection.drained(io));
+        said.extend(server.said());
+    }
+    assert_eq!(said.len(), 10 + 1_000_000, "to a peer that has only ended its own direction, too");
+    assert_eq!(server.connection.reason(), CloseReason::PeerClosed);
+
     let mut server = opened(Options { max_queued: 500_000, ..Options::default() });
     server.feed(&frame(0x81, b"repeat 100000"));
     assert_eq!(server.connection.reason(), CloseReason::Overflow);
+}
+
+#[test]
+fn much_in_few_bytes_is_heard_in_turns() {
+    let options = Options { deflate: Some(Deflate::default()), ..Options::default() };
+    let long: &'static str = "x".repeat(900_000).leak();
+    let mut client = End::client(options.clone(), &[long; 5]);
+    let mut server = End::server(options);
+    server.feed(&client.said());
+    client.feed(&server.said());
+    let said = client.said();
+    assert!(said.len() < 64 * 1024, "one read brings all of it");
+    server.feed(&said);
+    for heard in [2, 4, 5] {
+        assert_eq!(server.heard().iter().filter(|line| line.starts_with("text")).count(), heard);
+        assert_eq!(server.connection.wants_drain(), heard < 5, "it goes on by itself");
+        server.io(0, |connection, io| connection.drained(io));
+    }
 }
 
 #[test]

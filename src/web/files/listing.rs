@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, statat};
 use super::path::{Name, encoded, is_served};
 use super::root::Root;
 use crate::web::date;
+use crate::web::html::Text;
 
 /// Entries that a page shows; of the rest it says that they are.
 const MOST: usize = 10_000;
@@ -73,8 +74,8 @@ fn items(root: &Root, name: &Name) -> io::Result<(Vec<Item>, bool)> {
 }
 
 fn render(name: &Name, items: &[Item], more: bool) -> String {
-    let title =
-        escaped(&if name.text.is_empty() { "/".into() } else { format!("/{}/", name.text) });
+    let path = if name.text.is_empty() { "/".into() } else { format!("/{}/", name.text) };
+    let title = Text(&path);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -93,7 +94,7 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
         shown += 1;
         let slash = if item.is_folder { "/" } else { "" };
         let size = if item.is_folder { String::new() } else { size(item.size) };
-        let (link, text) = (encoded(&item.name), escaped(&item.name));
+        let (link, text) = (encoded(&item.name), Text(&item.name));
         let changed = date::format(UNIX_EPOCH + Duration::from_secs(item.modified));
         let changed = changed.trim_end_matches(" GMT");
         // A `./` before the name keeps a colon in it from being taken for a scheme.
@@ -110,27 +111,12 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
     page
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0}main{max-width:60rem;margin:2rem auto;padding:0 1rem}\
+const STYLE: &str = ":root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;margin:0}main{max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.3rem;overflow-wrap:anywhere}table{width:100%;border-collapse:collapse}\
 th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}\
 td:nth-child(2),th:nth-child(2){text-align:right;white-space:nowrap}td:nth-child(3){white-space:nowrap}\
 td:first-child{overflow-wrap:anywhere}a{text-decoration:none}a:hover{text-decoration:underline}";
-
-/// `text` without any sign that HTML understands.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 
 /// A size for people: three digits and a unit.
 fn size(bytes: u64) -> String {
