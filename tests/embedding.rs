@@ -12,11 +12,17 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use readyloop::app::echo::Echo;
 use readyloop::reactor::SendError;
-use readyloop::session::{CloseMode, Message};
+use readyloop::session::{CloseMode, Message, Service};
 use readyloop::{Limits, Reactor, Token};
 
+#[cfg(feature = "web")]
+#[path = "../tools/examples/broadcast.rs"]
+pub mod broadcast;
 #[path = "../tools/examples/nested.rs"]
 pub mod nested;
+#[cfg(feature = "web")]
+#[path = "../tools/examples/rest.rs"]
+pub mod rest;
 #[path = "../tools/examples/tick.rs"]
 pub mod tick;
 #[path = "../tools/examples/worker.rs"]
@@ -29,9 +35,93 @@ fn the_examples_reach_their_ends() {
     worker::main().expect("a host with a worker");
 }
 
+/// The examples that serve for ever, as their peers see them.
+#[cfg(feature = "web")]
+mod servers {
+    use super::*;
+
+    /// Asks, with a request that ends the connection, and hears all that comes.
+    fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    }
+
+    #[test]
+    fn rest_reads_and_writes_json_counts_visits_and_has_files() {
+        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/examples");
+        let (mut reactor, address) = serving(rest::service(tools.as_ref()).expect("a folder"));
+        let handle = reactor.handle();
+        let client = thread::spawn(move || {
+            let ends = "Host: here\r\nConnection: close\r\n";
+            let item = r#"{"name":"milk","count":2}"#;
+            let json = format!("Content-Type: application/json\r\nContent-Length: {}", item.len());
+            let made = ask(address, &format!("POST /items HTTP/1.1\r\n{ends}{json}\r\n\r\n{item}"));
+            let cookie = "Cookie: visits=41\r\n";
+            let list = ask(address, &format!("GET /items HTTP/1.1\r\n{ends}{cookie}\r\n"));
+            let file = ask(address, &format!("GET /rest.rs HTTP/1.1\r\n{ends}\r\n"));
+            handle.stop().expect("it runs");
+            (made, list, file)
+        });
+        reactor.run().expect("the poll works");
+        let (made, list, file) = client.join().expect("the client ends");
+        assert!(made.starts_with("HTTP/1.1 201 ") && made.contains("visits=1;"), "{made}");
+        assert!(list.ends_with(r#"[{"name":"milk","count":2}]"#) && list.contains("visits=42;"));
+        assert!(file.starts_with("HTTP/1.1 200 ") && file.contains("//! A small REST service"));
+    }
+
+    #[test]
+    fn broadcast_passes_on_what_members_and_other_threads_say() {
+        let room = broadcast::Room::default();
+        let (mut reactor, address) = serving(broadcast::service(room.clone()));
+        let handle = reactor.handle();
+        let client = thread::spawn(move || {
+            let hello = "GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\n\
+                Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+            let mut heard = Vec::new();
+            let mut members = [(); 2].map(|()| {
+                let mut stream = TcpStream::connect(address).expect("it listens");
+                stream.write_all(hello.as_bytes()).expect("sent");
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).expect("an answer");
+                    head.extend(byte);
+                }
+                stream
+            });
+            // "hi" under a mask of zeros.
+            members[0].write_all(b"\x81\x82\0\0\0\0hi").expect("sent");
+            for member in &mut members {
+                let mut frame = [0; 4];
+                member.read_exact(&mut frame).expect("what the first said");
+                heard.push(frame);
+            }
+            handle.exec(move |env| room.say("yo", env)).expect("it runs");
+            for member in &mut members {
+                let mut frame = [0; 4];
+                member.read_exact(&mut frame).expect("what the thread said");
+                heard.push(frame);
+            }
+            handle.stop().expect("it runs");
+            heard
+        });
+        reactor.run().expect("the poll works");
+        let heard = client.join().expect("the client ends");
+        assert_eq!(heard, [*b"\x81\x02hi", *b"\x81\x02hi", *b"\x81\x02yo", *b"\x81\x02yo"]);
+    }
+}
+
 fn echoes() -> (Reactor, SocketAddr) {
+    serving(Echo)
+}
+
+fn serving(service: impl Service + 'static) -> (Reactor, SocketAddr) {
     let mut reactor = Reactor::new(Limits::default()).expect("a poll");
-    let listener = reactor.listen(SocketAddr::from(([127, 0, 0, 1], 0)), Echo).expect("a port");
+    let listener = reactor.listen(SocketAddr::from(([127, 0, 0, 1], 0)), service).expect("a port");
     let address = reactor.local_address(listener).and_then(|at| at.as_inet()).expect("an address");
     (reactor, address)
 }

@@ -379,8 +379,20 @@ struct Server {
 
 impl Server {
     fn start(folder: &Folder) -> Self {
+        Server::start_as(&mut Command::new(env!("CARGO_BIN_EXE_readyloop")), folder)
+    }
+
+    /// With files of at most 2 MiB: for who writes them that is a full disk.
+    fn start_confined(folder: &Folder) -> Self {
+        let mut shell = Command::new("sh");
+        // In blocks of 512 bytes.
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\""]);
+        Server::start_as(shell.arg(env!("CARGO_BIN_EXE_readyloop")), folder)
+    }
+
+    fn start_as(command: &mut Command, folder: &Folder) -> Self {
         let data = folder.0.to_str().expect("a path");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_readyloop"))
+        let mut child = command
             .args(["serve", "--only", "http", "--http", "0", "--data", data, "--log", "error"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -451,4 +463,39 @@ fn what_was_acknowledged_survives_a_kill() {
         let answer = ask(&server.address, &request).expect("an answer");
         assert_eq!((answer.status, &answer.body["title"]), (200, &json!(title)), "{at}");
     }
+}
+
+#[test]
+fn notes_go_on_when_there_is_room_again_after_the_disk_was_full() {
+    let folder = Folder::new("full");
+    let server = Server::start_confined(&folder);
+    let request = |method: &str, at: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "{method} {at} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{JSON}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        ask(&server.address, &request).expect("an answer")
+    };
+    let body = json!({ "title": "large", "body": "x".repeat(50_000) }).to_string();
+    let made: Vec<_> = std::iter::from_fn(|| {
+        let answer = request("POST", "/api/notes", &body);
+        match answer.status {
+            201 => Some(answer.field("Location").to_owned()),
+            status => {
+                assert_eq!(status, 507, "{}", answer.body);
+                None
+            }
+        }
+    })
+    .take(100)
+    .collect();
+    assert!((1..100).contains(&made.len()));
+    for at in &made {
+        assert_eq!(request("GET", at, "").status, 200, "what was acknowledged is there");
+    }
+    for at in &made {
+        assert_eq!(request("DELETE", at, "").status, 204, "{at}");
+    }
+    assert_eq!(request("POST", "/api/notes", &body).status, 201);
 }

@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use readyloop::app::site::pages::Row;
-use readyloop::app::site::{Parts, Site};
+use readyloop::app::site::{Parts, Row, Site};
 use readyloop::buf::Out;
 use readyloop::connection::{Connection, Io};
 use readyloop::session::datagram::Peer;

@@ -89,15 +89,15 @@ fn to_file(path: PathBuf, mut file: File) -> Lines {
                 }
             }
         }
-        deliver(&mut file, batch);
+        deliver(&mut file, batch)
     })
 }
 
-fn deliver(output: &mut dyn Write, batch: Batch<'_>) {
+fn deliver(output: &mut dyn Write, batch: Batch<'_>) -> io::Result<()> {
     if batch.lost > 0 {
         log::warn!(target: "readyloop", "{} lines of the access log were lost: it is written too slowly", batch.lost);
     }
-    if let Err(error) = output.write_all(batch.bytes) {
+    output.write_all(batch.bytes).inspect_err(|error| {
         log::warn!(target: "readyloop", "lines of the access log were lost: {error}");
-    }
+    })
 }

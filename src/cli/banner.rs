@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use crate::app::site::pages::Row;
+use crate::app::site::Row;
 
 /// A heading with lines beneath it, after the table.
 pub(super) struct Note {

@@ -38,8 +38,8 @@ struct Shared {
     emptied: Condvar,
 }
 
-/// Does the writing.
-type Output = Box<dyn FnMut(Batch<'_>) + Send>;
+/// Does the writing. It tells of its errors itself; here the lines are only counted as lost.
+type Output = Box<dyn FnMut(Batch<'_>) -> io::Result<()> + Send>;
 
 struct Queue {
     lines: Vec<u8>,
@@ -60,7 +60,7 @@ impl Shared {
 
 impl Lines {
     /// A queue whose lines are written by `output`, on a thread of its own.
-    pub(super) fn new(output: impl FnMut(Batch<'_>) + Send + 'static) -> Self {
+    pub(super) fn new(output: impl FnMut(Batch<'_>) -> io::Result<()> + Send + 'static) -> Self {
         let queue = Queue {
             lines: Vec::new(),
             lost: 0,
@@ -135,7 +135,10 @@ fn write_out(shared: &Shared, mut output: Output) {
         queue.writing = true;
         let (lost, reopen) = (mem::take(&mut queue.lost), mem::take(&mut queue.reopen));
         drop(queue);
-        output(Batch { bytes: &mut taken, lost, reopen });
+        let count = taken.iter().filter(|byte| **byte == b'\n').count() as u64;
+        if output(Batch { bytes: &mut taken, lost, reopen }).is_err() {
+            shared.lock().lost_in_all += count;
+        }
         taken.shrink_to(64 * 1024);
     }
 }
@@ -153,6 +156,7 @@ mod tests {
             // Until it may go on, once and for all.
             let _ = wait.recv();
             let _ = told.send((batch.bytes.len(), batch.lost, batch.reopen));
+            Ok(())
         });
         let line = vec![b'x'; 1024 * 1024];
         for _ in 0..20 {
@@ -167,5 +171,15 @@ mod tests {
         let lost: u64 = all.iter().map(|(_, lost, _)| lost).sum();
         assert_eq!((written as u64 + lost, lost), (20, lines.lost_in_all()));
         assert!(all.iter().any(|(_, _, reopen)| *reopen));
+    }
+
+    #[test]
+    fn lines_that_could_not_be_written_are_lost_and_counted() {
+        let lines = Lines::new(|_| Err(io::ErrorKind::StorageFull.into()));
+        for line in ["one\n", "two\n", "three\n"] {
+            lines.take(line.as_bytes()).expect("a thread starts");
+        }
+        lines.finish();
+        assert_eq!(lines.lost_in_all(), 3);
     }
 }

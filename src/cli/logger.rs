@@ -51,11 +51,10 @@ impl Write for Input {
     }
 }
 
-fn write_out(batch: Batch<'_>) {
+fn write_out(batch: Batch<'_>) -> io::Result<()> {
     if batch.lost > 0 {
         let lost = batch.lost;
         let _ = writeln!(batch.bytes, "[{lost} lines lost here: the log is read too slowly]");
     }
-    // Where nobody reads there is nobody to tell.
-    let _ = io::stderr().write_all(batch.bytes);
+    io::stderr().write_all(batch.bytes)
 }

@@ -18,7 +18,7 @@ use super::services::Services;
 use super::tls::{self, Secure, Tls};
 use super::{signals, units};
 use crate::Reactor;
-use crate::app::site::pages::Row;
+use crate::app::site::Row;
 use crate::reactor::world::{Address, Listen};
 use crate::web::cors::Cors;
 

@@ -51,6 +51,8 @@ impl Services {
             routes = routes.fallback(move |request, reply| files.answer(request.head(), reply));
         }
         let log = access.map(|(format, requests)| Log::new(format, requests));
+        // Without these a page of another origin could neither name a note's state nor come again.
+        let cors = cors.map(|cors| cors.expose(&["ETag", "Link", "Location", "Retry-After"]));
         let site = Rc::new(Site::new(Parts { burn, routes, cors, registry, log })?);
         Ok(Services { site, room })
     }

@@ -55,6 +55,10 @@ pub struct Edge<P: Probe = ()> {
 
 impl Edge<()> {
     /// A world that nobody watches.
+    ///
+    /// # Errors
+    ///
+    /// The system has no descriptor for the poll.
     pub fn new(limits: &Limits) -> io::Result<Self> {
         Edge::with_probe(limits, ())
     }
@@ -62,6 +66,10 @@ impl Edge<()> {
 
 impl<P: Probe> Edge<P> {
     /// A world whose facts go to `probe`.
+    ///
+    /// # Errors
+    ///
+    /// As for `new`.
     pub fn with_probe(limits: &Limits, probe: P) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -141,12 +149,20 @@ pub enum EdgeListener {
 
 impl EdgeStream {
     /// A connection from a standard one, made non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot make it non-blocking.
     pub fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Socketed::Inet(TcpStream::from_std(stream)))
     }
 
     /// A connection from a standard one, made non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot make it non-blocking.
     pub fn from_unix(stream: unix::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Socketed::Unix(UnixStream::from_std(stream)))

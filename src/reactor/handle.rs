@@ -98,32 +98,56 @@ impl Handle {
     }
 
     /// Sends a message to a connection; dropped there if the connection is gone by then.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: too much waits already, or the loop has ended.
     pub fn send(&self, to: Token, message: Message) -> Result<(), SendError> {
         self.0.push(Command::Op(Op::Send(to, message)), true)
     }
 
     /// Answers a request that was promised an answer for later.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
     pub fn reply(&self, to: ReplyTo, response: Response) -> Result<(), SendError> {
         self.send(to.token(), to.message(response))
     }
 
     /// Closes a connection.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
     pub fn close(&self, token: Token, mode: CloseMode) -> Result<(), SendError> {
         self.0.push(Command::Op(Op::Close(token, mode)), true)
     }
 
     /// Runs `job` on the loop's thread, between two turns' events. It must not block.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
     pub fn exec(&self, job: impl FnOnce(&mut Env) + Send + 'static) -> Result<(), SendError> {
         self.0.push(Command::Exec(Box::new(job)), true)
     }
 
     /// Ends the loop gracefully: no new connections, what is in flight is finished, and whatever
     /// is still open after `deadline` is cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Gone`]. However much waits, this is taken.
     pub fn drain(&self, deadline: Duration) -> Result<(), SendError> {
         self.0.push(Command::Op(Op::Drain(deadline)), false)
     }
 
     /// Ends the loop after the turn under way.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Gone`]. However much waits, this is taken.
     pub fn stop(&self) -> Result<(), SendError> {
         self.0.push(Command::Op(Op::Stop), false)
     }

@@ -87,6 +87,11 @@ pub struct Turn {
 
 impl Reactor<Edge> {
     /// A loop on the system's own readiness: epoll or kqueue, edge-triggered.
+    ///
+    /// # Errors
+    ///
+    /// The limits contradict each other ([`Limits::check`]), or the system has no descriptor for the
+    /// poll.
     pub fn new(limits: Limits) -> io::Result<Self> {
         limits.check().map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what))?;
         let edge = Edge::new(&limits)?;
@@ -129,6 +134,10 @@ impl<W: World> Reactor<W> {
     }
 
     /// Serves connections at an address, each with a session of `service`.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the address: it is taken, not this machine's, or not allowed.
     pub fn listen(
         &mut self,
         at: impl Into<Listen>,
@@ -138,6 +147,10 @@ impl<W: World> Reactor<W> {
     }
 
     /// The same over TLS. Sessions are opened when the handshake is done.
+    ///
+    /// # Errors
+    ///
+    /// As for [`listen`](Self::listen).
     pub fn listen_tls(
         &mut self,
         at: impl Into<Listen>,
@@ -172,6 +185,10 @@ impl<W: World> Reactor<W> {
     }
 
     /// Opens a datagram socket that runs `session`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`listen`](Self::listen).
     pub fn bind_udp(
         &mut self,
         at: impl Into<Listen>,
@@ -205,6 +222,10 @@ impl<W: World> Reactor<W> {
     }
 
     /// Watches a host's own descriptor for reading and calls `on_ready` when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch the descriptor, which is so for regular files.
     pub fn external(&mut self, mut source: W::External, on_ready: OnReady) -> io::Result<Token> {
         let token = self.table.next_token();
         self.core.world.watch(&mut source, token)?;
@@ -264,6 +285,10 @@ impl<W: World> Reactor<W> {
     }
 
     /// Turns until the loop is stopped or has drained.
+    ///
+    /// # Errors
+    ///
+    /// The poll itself failed.
     pub fn run(&mut self) -> io::Result<()> {
         while !self.turn(None)?.done {}
         Ok(())
@@ -271,7 +296,9 @@ impl<W: World> Reactor<W> {
 
     /// Waits for events for at most `timeout` (`None`: until the next deadline) and handles them.
     ///
-    /// Fails only if the poll itself fails; an error of one socket ends that socket alone.
+    /// # Errors
+    ///
+    /// The poll itself failed; an error of one socket ends that socket alone.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
         let timeout = match (self.next_timeout(), timeout) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),

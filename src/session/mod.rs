@@ -74,7 +74,7 @@ pub trait Session {
     }
 
     /// The connection has ended. There is nobody left to write to, but others may be sent
-    /// something: by a wish among `env.ops`.
+    /// something: by [`Env::send`].
     fn on_close(&mut self, why: CloseReason, env: &mut Env) {
         let _ = (why, env);
     }
@@ -243,6 +243,12 @@ impl Env {
         }
     }
 
+    /// Sends `message` to a connection, once the session at work (or the host's call) has returned.
+    /// If the connection has ended by then, nobody gets it.
+    pub fn send(&mut self, to: Token, message: Message) {
+        self.ops.push(Op::Send(to, message));
+    }
+
     /// The wall clock at this turn.
     pub fn wall(&self) -> SystemTime {
         self.date.wall(self.now)
@@ -369,7 +375,7 @@ impl<'a> Cx<'a> {
 
     /// Sends `message` to another connection, or to this one.
     pub fn send(&mut self, to: Token, message: Message) {
-        self.env.ops.push(Op::Send(to, message));
+        self.env.send(to, message);
     }
 
     /// Closes another connection.

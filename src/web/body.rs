@@ -34,6 +34,15 @@ pub fn offload(writer: &mut Writer<'_, '_>, job: impl FnOnce() -> Response + Sen
     writer.offload(move || Message::any(job()));
 }
 
+/// True if the request's body is of this media type, whatever its parameters.
+pub fn is(media_type: &str, head: &Head<'_>) -> bool {
+    let value = head.header("content-type").unwrap_or(b"");
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    value
+        .get(..end)
+        .is_some_and(|found| found.trim_ascii_end().eq_ignore_ascii_case(media_type.as_bytes()))
+}
+
 /// Says whether a body with this head may be read, as far as the head tells.
 ///
 /// # Errors
@@ -87,7 +96,8 @@ impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Whole<F> {
             Ok(response) => writer.respond(*response),
             Err(any) if any.is::<OffloadFailed>() => {
                 let problem = Problem::new(503, "Service Unavailable");
-                problem.detail("the server is too busy for this request").send(writer);
+                let problem = problem.detail("the server is too busy for this request");
+                problem.field("Retry-After", "1").send(writer);
             }
             Err(_) => {}
         }

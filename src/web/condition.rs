@@ -189,7 +189,8 @@ impl<'h> Conditions<'h> {
 /// can have followed within that same second (RFC 9110 §8.8.2.2).
 fn is_dated(value: &[u8], modified: Option<SystemTime>, wall: SystemTime) -> bool {
     let (Some(date), Some(modified)) = (date::parse(value), modified) else { return false };
-    let is_settled = modified + Duration::from_secs(1) <= wall;
+    // Files can have times that no second follows.
+    let is_settled = modified.checked_add(Duration::from_secs(1)).is_some_and(|then| then <= wall);
     is_settled && date::in_seconds(date) == date::in_seconds(modified)
 }
 
@@ -323,6 +324,16 @@ mod tests {
                 with(method, fields, |conditions| conditions.range(&current, wall).is_some());
             assert_eq!(found, expected, "{method} {fields} {etag}");
         }
+    }
+
+    #[test]
+    fn a_file_from_the_end_of_time_is_no_reason_to_end() {
+        let last = UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs());
+        let current = Validators { etag: None, modified: Some(last) };
+        with("GET", "Range: bytes=0-1|If-Range: THEN|If-Modified-Since: THEN", |conditions| {
+            assert_eq!(conditions.verdict(Some(&current)), Verdict::Proceed);
+            assert_eq!(conditions.range(&current, changed()), None);
+        });
     }
 
     #[test]

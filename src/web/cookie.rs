@@ -8,7 +8,7 @@ use std::fmt;
 
 pub use ::cookie::{Cookie, SameSite};
 
-use crate::proto::h1::Head;
+use crate::proto::h1::{Head, is_token};
 
 /// The longest name and value together that browsers keep.
 pub const MAX_BYTES: usize = 4096;
@@ -22,8 +22,8 @@ pub fn get<'h>(head: &Head<'h>, name: &str) -> Option<&'h str> {
 /// All cookies of a request, as they came. What is no cookie is left out.
 pub fn all<'h>(head: &Head<'h>) -> impl Iterator<Item = (&'h str, &'h str)> + use<'h> {
     head.headers()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("cookie"))
-        .filter_map(|(_, value)| str::from_utf8(value).ok())
+        .values("cookie")
+        .filter_map(|value| str::from_utf8(value).ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name.trim(), unquoted(value.trim())))
@@ -113,8 +113,7 @@ impl std::error::Error for Unfit {}
 
 /// A token (RFC 9110 §5.6.2).
 fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(fits)
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// `cookie-octet` (RFC 6265 §4.1.1).

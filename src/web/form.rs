@@ -29,16 +29,7 @@ impl Form {
 
 /// True if the request's body is a form of this kind.
 pub fn is_form(head: &Head<'_>) -> bool {
-    is(MEDIA_TYPE, head)
-}
-
-/// True if the request's body is of this media type, whatever its parameters.
-pub(crate) fn is(media_type: &str, head: &Head<'_>) -> bool {
-    let value = head.header("content-type").unwrap_or(b"");
-    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    value
-        .get(..end)
-        .is_some_and(|found| found.trim_ascii_end().eq_ignore_ascii_case(media_type.as_bytes()))
+    body::is(MEDIA_TYPE, head)
 }
 
 /// Reads a form of at most `limit` bytes and calls `then` with it. The peer hears of another media

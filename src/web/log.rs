@@ -20,7 +20,7 @@ use crate::error::Fault;
 use crate::proto::h1::{Head, Version};
 use crate::session::Env;
 use crate::session::datagram::Peer;
-use crate::session::http::{Answered, Origin, Outcome, Reply};
+use crate::session::http::{Answered, Handler, Origin, Outcome, Reply};
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub trait Sink {
     fn take(&self, line: &[u8]);
 }
 
+impl<F: Fn(&[u8])> Sink for F {
+    fn take(&self, line: &[u8]) {
+        self(line);
+    }
+}
+
 /// An access log.
 pub struct Log {
     format: Format,
@@ -83,6 +89,11 @@ impl Log {
         answered.on_end(move |outcome| log.write(&entry, outcome))
     }
 
+    /// A handler whose requests are all logged, the refused ones too.
+    pub fn over<H: Handler>(self: &Rc<Self>, handler: H) -> impl Handler + use<H> {
+        Logged { log: Rc::clone(self), handler }
+    }
+
     /// Writes the line of a request that no handler saw.
     pub fn refused(&self, fault: &Fault, origin: &Origin, env: &Env) {
         let entry = Entry {
@@ -102,6 +113,22 @@ impl Log {
         line.clear();
         entry.write(self.format, outcome, &mut line);
         self.sink.take(&line);
+    }
+}
+
+struct Logged<H> {
+    log: Rc<Log>,
+    handler: H,
+}
+
+impl<H: Handler> Handler for Logged<H> {
+    fn on_request(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
+        self.log.around(request, reply, |head, reply| self.handler.on_request(head, reply))
+    }
+
+    fn on_refused(&self, fault: &'static Fault, origin: &Origin, env: &mut Env) {
+        self.log.refused(fault, origin, env);
+        self.handler.on_refused(fault, origin, env);
     }
 }
 
@@ -272,6 +299,7 @@ fn member(name: &str, value: &[u8], line: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::testing::Visit;
     use std::time::Duration;
 
     fn entry(target: &'static str, agent: Option<&'static [u8]>) -> Entry<'static> {
@@ -292,6 +320,20 @@ mod tests {
         let mut line = Vec::new();
         entry.write(format, &outcome, &mut line);
         String::from_utf8(line).expect("text")
+    }
+
+    #[test]
+    fn whatever_is_asked_of_a_handler_is_logged_refused_or_not() {
+        let lines = Rc::new(RefCell::new(String::new()));
+        let kept = Rc::clone(&lines);
+        let sink = move |line: &[u8]| kept.borrow_mut().push_str(&String::from_utf8_lossy(line));
+        let answer = |_: &Head<'_>, reply: Reply<'_, '_>| reply.text(200, "yes\n");
+        let handler = Rc::new(Log::new(Format::Common, sink).over(answer));
+        let mut visit = Visit::new(&handler);
+        visit.say(b"GET /a HTTP/1.1\r\nHost: b\r\n\r\nno request\r\n\r\n");
+        let lines = lines.borrow();
+        let ends: Vec<_> = lines.lines().filter_map(|line| line.split(']').nth(1)).collect();
+        assert_eq!(ends, [" \"GET /a HTTP/1.1\" 200 4", " \"-\" 400 -"], "{lines}");
     }
 
     #[test]

@@ -2,18 +2,11 @@
 //! (RFC 9110 §12.5).
 //!
 //! Called by whoever has several representations to choose from. Each function takes the values of
-//! the request's fields and what there is, best first, and returns the position of what suits the
-//! client best; among equals the first. `None` means that nothing suits: 406, or the default.
-
-use crate::proto::h1::Headers;
-
-/// The values of all fields called `name`, as one list has them in order.
-pub fn values<'h>(
-    fields: Headers<'h>,
-    name: &'static str,
-) -> impl Iterator<Item = &'h [u8]> + Clone {
-    fields.filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
+//! the request's fields ([`Headers::values`]) and what there is, best first, and returns the position
+//! of what suits the client best; among equals the first. `None` means that nothing suits: 406, or the
+//! default.
+//!
+//! [`Headers::values`]: crate::proto::h1::Headers::values
 
 /// Chooses a media type for the values of `Accept` (RFC 9110 §12.5.1).
 pub fn media<'h>(accept: impl Iterator<Item = &'h [u8]> + Clone, offers: &[&str]) -> Option<usize> {

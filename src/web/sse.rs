@@ -1,9 +1,60 @@
 //! Server-Sent Events: the text that `EventSource` reads (WHATWG HTML, "Server-sent events").
 //!
 //! Called by services that push. Pure: it writes text, and never decides when.
+//!
+//! ```
+//! use readyloop::Moment;
+//! use readyloop::session::http::{Exchange, Writer};
+//! use readyloop::web::{router::Router, sse};
+//! use std::time::Duration;
+//!
+//! /// Says each second how many have passed; of a peer that does not listen it says nothing.
+//! struct Ticker {
+//!     next: Moment,
+//!     seconds: u64,
+//! }
+//!
+//! impl Exchange for Ticker {
+//!     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
+//!         writer.start(200, sse::HEADERS, None);
+//!         self.next = writer.now() + Duration::from_secs(1);
+//!     }
+//!
+//!     fn on_timeout(&mut self, writer: &mut Writer<'_, '_>) {
+//!         self.next = writer.now() + Duration::from_secs(1);
+//!         self.seconds += 1;
+//!         if writer.unsent() == 0 {
+//!             let text = sse::event(Some(self.seconds), None, &format!("{} s", self.seconds));
+//!             writer.body(text.as_bytes());
+//!         }
+//!     }
+//!
+//!     fn on_shutdown(&mut self, writer: &mut Writer<'_, '_>) {
+//!         writer.finish();
+//!     }
+//!
+//!     fn deadline(&self) -> Moment {
+//!         self.next
+//!     }
+//! }
+//!
+//! let router = Router::new().get("/ticks", |_, reply| {
+//!     reply.exchange(Ticker { next: Moment::NEVER, seconds: 0 })
+//! });
+//! # let _ = router;
+//! ```
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/event-stream";
+
+/// The fields of a stream's answer: its type, kept by no cache, collected by no proxy on the way.
+pub const HEADERS: &[(&str, &[u8])] = &[
+    ("Content-Type", MEDIA_TYPE.as_bytes()),
+    ("Cache-Control", b"no-store"),
+    ("X-Content-Type-Options", b"nosniff"),
+    // What nginx and its kin go by.
+    ("X-Accel-Buffering", b"no"),
+];
 
 /// A comment: keeps the connection known to be alive, and is heard by nobody.
 pub const HEART_BEAT: &str = ":\n\n";

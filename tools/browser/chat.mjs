@@ -23,6 +23,7 @@ export default async function chat(stage) {
     await sees(ann, "#members li", "Bea");
     await sees(bea, "#members li", "Ann");
     await sees(ann, "#log .event", "Bea is here");
+    await sees(bea, "#text:focus");
   });
 
   await stage.check("and talk to each other", async () => {

@@ -53,8 +53,9 @@ export default async function notes(stage) {
     await open(other, "First");
     await sees(other, "#editor");
     await page.fill("#body", "mine");
-    await page.locator("#save").click();
+    await page.locator("#save").press("Enter");
     await sees(page, "#status", "Saved as version 3");
+    await sees(page, "#save:focus");
     await other.fill("#body", "theirs");
     await stage.allow(REFUSED, async () => {
       await other.locator("#save").click();
@@ -107,8 +108,9 @@ export default async function notes(stage) {
     await page.locator(".toast button", { hasText: "Undo" }).click();
     await sees(page, "#list a strong", "Precious");
     await page.waitForFunction(() => document.getElementById("body").value === "do not lose");
-    await page.locator("#delete").click();
+    await page.locator("#delete").press("Enter");
     await gone(page, "#list a", "Precious");
+    await sees(page, "#new:focus");
   });
 
   await stage.check("many notes come in pages, and a search finds one", async () => {

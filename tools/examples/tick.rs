@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use readyloop::session::raw::{Handler, Raw};
-use readyloop::session::{ConnInfo, Cx, Flow, Message, Op, Session};
+use readyloop::session::{ConnInfo, Cx, Flow, Message, Session};
 use readyloop::{Limits, Reactor, Token};
 
 /// What the host and its players share: all on one thread, so no lock is needed.
@@ -56,8 +56,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         frames += 1;
         let position = readyloop::Bytes::from(format!("{}\n", game.position.get()));
         for player in game.players.borrow().iter() {
-            let message = Message::Bytes(position.clone());
-            reactor.env().ops.push(Op::Send(*player, message));
+            reactor.env().send(*player, Message::Bytes(position.clone()));
         }
         // Never waits. What a budget has cut off goes on in the next frame.
         reactor.turn(Some(Duration::ZERO))?;

@@ -11,22 +11,9 @@ import urllib.request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from checks import TIME, check, equal
+
 host, root, tls = sys.argv[1:4]
-TIME = 10
-
-
-def check(what, test):
-    try:
-        test()
-        print("ok", what)
-    except Exception as error:  # whatever it is, it is the verdict
-        print("FAILED", what, "-", type(error).__name__, str(error)[:200].replace("\n", " "))
-    sys.stdout.flush()
-
-
-def equal(got, wanted):
-    assert got == wanted, f"got {got!r}, not {wanted!r}"
-
 
 def publish(topic, data):
     body = json.dumps(data).encode()

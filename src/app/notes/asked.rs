@@ -19,7 +19,7 @@ const MOST: usize = 100;
 
 /// Refuses whoever takes no JSON.
 pub(super) fn json(request: &Request<'_>) -> Result<(), Problem> {
-    let accept = negotiate::values(request.headers(), "accept");
+    let accept = request.headers().values("accept");
     match negotiate::media(accept, &[json::MEDIA_TYPE]) {
         Some(_) => Ok(()),
         None => Err(Problem::new(406, "Not Acceptable").detail("what is here is application/json")),
@@ -58,7 +58,7 @@ pub(super) fn new_id(request: &Request<'_>) -> Result<String, Problem> {
 
 /// The preconditions.
 pub(super) fn terms(request: &Request<'_>) -> Terms {
-    let values = |name| negotiate::values(request.headers(), name).map(<[u8]>::to_vec).collect();
+    let values = |name| request.headers().values(name).map(<[u8]>::to_vec).collect();
     Terms { if_match: values("if-match"), if_none_match: values("if-none-match") }
 }
 

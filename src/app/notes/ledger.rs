@@ -140,3 +140,36 @@ impl Ticket {
         }
     }
 }
+
+impl Drop for Ticket {
+    /// A job that was refused leaves nothing in the queue, however long the disk takes meanwhile.
+    /// It was entered just now, so that it is the last.
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.ledger.waiting);
+        if waiting.back().is_some_and(|last| last.as_ptr() == Arc::as_ptr(&self.entry)) {
+            waiting.pop_back();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::notes::{Options, Terms, What};
+
+    #[test]
+    fn refused_jobs_leave_nothing_in_the_queue() {
+        let ledger = Ledger::new(Store::in_memory(Options::default()).expect("a store"));
+        let enter = || {
+            let what = What::Delete("a".into());
+            ledger.enter(Change { what, terms: Terms::default(), now: 0 })
+        };
+        let first = enter();
+        for _ in 0..10 {
+            drop(enter());
+        }
+        assert_eq!(lock(&ledger.waiting).len(), 1);
+        assert_eq!(first.settle(), Outcome::Missing);
+        assert_eq!(lock(&ledger.waiting).len(), 0);
+    }
+}

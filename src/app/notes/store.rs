@@ -7,7 +7,8 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
@@ -153,6 +154,12 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// True if the database will do nothing more until it is opened again.
+    fn is_final(&self) -> bool {
+        use redb::Error::{DatabaseClosed, Io, PreviousIo};
+        matches!(&self.0, Io(_) | PreviousIo | DatabaseClosed)
+    }
+
     fn is_full(&self) -> bool {
         let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
         matches!(&self.0, redb::Error::Io(error) if full.contains(&error.kind()))
@@ -181,8 +188,23 @@ pub struct Page {
 
 /// All notes.
 pub struct Store {
-    database: Database,
+    /// None if it failed and could not be opened again so far.
+    database: RwLock<Option<Database>>,
+    /// Its file, if it has one.
+    path: Option<PathBuf>,
     options: Options,
+}
+
+fn open(path: &Path) -> Result<Database, Unusable> {
+    let database = Database::builder().set_cache_size(CACHE).create(path);
+    checked(database.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => Unusable::InUse,
+        DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Unusable::Foreign,
+            _ => Unusable::System(error.to_string()),
+        },
+        error => Unusable::Damaged(error.to_string()),
+    })?)
 }
 
 impl Store {
@@ -192,16 +214,8 @@ impl Store {
     ///
     /// The file cannot be used.
     pub fn open(path: &Path, options: Options) -> Result<Self, Unusable> {
-        let mut builder = Database::builder();
-        let database = builder.set_cache_size(CACHE).create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => Unusable::InUse,
-            DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Unusable::Foreign,
-                _ => Unusable::System(error.to_string()),
-            },
-            error => Unusable::Damaged(error.to_string()),
-        })?;
-        Store { database, options }.checked()
+        let database = RwLock::new(Some(open(path)?));
+        Ok(Store { database, path: Some(path.into()), options })
     }
 
     /// A store that ends with the process.
@@ -213,43 +227,32 @@ impl Store {
         let backend = redb::backends::InMemoryBackend::new();
         let database = Database::builder().create_with_backend(backend);
         let database = database.map_err(|error| Unusable::System(error.to_string()))?;
-        Store { database, options }.checked()
+        let database = RwLock::new(Some(checked(database)?));
+        Ok(Store { database, path: None, options })
     }
 
-    /// Marks a new file as ours; refuses one that is not.
-    fn checked(self) -> Result<Self, Unusable> {
-        let damaged = |fault: Fault| Unusable::Damaged(fault.to_string());
-        let is_empty = {
-            let reading = self.database.begin_read().map_err(|error| damaged(error.into()))?;
-            let mut tables = reading.list_tables().map_err(|error| damaged(error.into()))?;
-            tables.next().is_none()
+    /// Does something with the database. One that failed is opened again, because after an error
+    /// of the disk, and be it that there was no room, it would refuse everything.
+    fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        let done = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            database.as_ref().map_or(Err(redb::Error::DatabaseClosed.into()), act)
         };
-        if is_empty {
-            self.mark().map_err(damaged)?;
+        match (&done, &self.path) {
+            (Err(fault), Some(path)) if fault.is_final() => self.reopen(path),
+            _ => {}
         }
-        match self.format() {
-            Ok(Some(VERSION)) => Ok(self),
-            Ok(Some(other)) => Err(Unusable::Damaged(format!("its format is number {other}"))),
-            Ok(None) => Err(Unusable::Foreign),
-            Err(Fault(redb::Error::TableTypeMismatch { .. })) => Err(Unusable::Foreign),
-            Err(fault) => Err(damaged(fault)),
-        }
+        done
     }
 
-    fn mark(&self) -> Result<(), Fault> {
-        let writing = self.database.begin_write()?;
-        writing.open_table(NOTES)?;
-        writing.open_table(NUMBERS)?.insert(FORMAT, VERSION)?;
-        writing.commit()?;
-        Ok(())
-    }
-
-    fn format(&self) -> Result<Option<u64>, Fault> {
-        let table = match self.database.begin_read()?.open_table(NUMBERS) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table?,
-        };
-        Ok(table.get(FORMAT)?.map(|found| found.value()))
+    fn reopen(&self, path: &Path) {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one has the file locked.
+        drop(database.take());
+        match open(path) {
+            Ok(again) => *database = Some(again),
+            Err(error) => log::error!("{} cannot be opened again: {error}", path.display()),
+        }
     }
 
     /// The note with this id.
@@ -258,8 +261,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn read(&self, id: &str) -> Result<Option<Note>, Fault> {
-        let table = self.database.begin_read()?.open_table(NOTES)?;
-        find(&table, id)
+        self.with(|database| find(&database.begin_read()?.open_table(NOTES)?, id))
     }
 
     /// How many notes there are.
@@ -268,7 +270,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn count(&self) -> Result<u64, Fault> {
-        Ok(self.database.begin_read()?.open_table(NOTES)?.len()?)
+        self.with(|database| Ok(database.begin_read()?.open_table(NOTES)?.len()?))
     }
 
     /// Up to `limit` notes after this id, or from the first one on.
@@ -277,20 +279,7 @@ impl Store {
     ///
     /// The store failed.
     pub fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, Fault> {
-        let table = self.database.begin_read()?.open_table(NOTES)?;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let (mut page, mut bytes) = (Page::default(), 0);
-        for entry in table.range::<&str>((from, Bound::Unbounded))? {
-            let (id, value) = entry?;
-            if page.notes.len() >= limit || bytes >= PAGE {
-                page.more = true;
-                break;
-            }
-            let note = decode(value.value())?;
-            bytes += note.size();
-            page.notes.push((id.value().to_owned(), note));
-        }
-        Ok(page)
+        self.with(|database| list(database, after, limit))
     }
 
     /// Makes changes, one after the other, in one transaction: when this returns they are on the
@@ -300,33 +289,94 @@ impl Store {
     ///
     /// The store failed: none of the changes was made.
     pub fn write(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Fault> {
-        let writing = self.database.begin_write()?;
-        let outcomes;
-        {
-            let mut numbers = writing.open_table(NUMBERS)?;
-            let number = |table: &Table<'_, &str, u64>, name| -> Result<u64, Fault> {
-                Ok(table.get(name)?.map_or(0, |found| found.value()))
-            };
-            let (change, bytes) = (number(&numbers, CHANGE)?, number(&numbers, BYTES)?);
-            let notes = writing.open_table(NOTES)?;
-            let mut shelf = Shelf { notes, change, bytes, options: &self.options };
-            let done: Result<Vec<_>, Fault> =
-                changes.into_iter().map(|change| shelf.make(change)).collect();
-            outcomes = done?;
-            let Shelf { change, bytes, .. } = shelf;
-            numbers.insert(CHANGE, change)?;
-            numbers.insert(BYTES, bytes)?;
-        }
-        let is_changed = |outcome: &Outcome| {
-            matches!(outcome, Outcome::Created(..) | Outcome::Written(..) | Outcome::Deleted)
-        };
-        if outcomes.iter().any(is_changed) {
-            writing.commit()?
-        } else {
-            writing.abort()?
-        }
-        Ok(outcomes)
+        self.with(|database| write(database, changes, &self.options))
     }
+}
+
+/// Marks a new file as ours; refuses one that is not.
+fn checked(database: Database) -> Result<Database, Unusable> {
+    let damaged = |fault: Fault| Unusable::Damaged(fault.to_string());
+    let is_empty = {
+        let reading = database.begin_read().map_err(|error| damaged(error.into()))?;
+        let mut tables = reading.list_tables().map_err(|error| damaged(error.into()))?;
+        tables.next().is_none()
+    };
+    if is_empty {
+        mark(&database).map_err(damaged)?;
+    }
+    match format(&database) {
+        Ok(Some(VERSION)) => Ok(database),
+        Ok(Some(other)) => Err(Unusable::Damaged(format!("its format is number {other}"))),
+        Ok(None) => Err(Unusable::Foreign),
+        Err(Fault(redb::Error::TableTypeMismatch { .. })) => Err(Unusable::Foreign),
+        Err(fault) => Err(damaged(fault)),
+    }
+}
+
+fn mark(database: &Database) -> Result<(), Fault> {
+    let writing = database.begin_write()?;
+    writing.open_table(NOTES)?;
+    writing.open_table(NUMBERS)?.insert(FORMAT, VERSION)?;
+    writing.commit()?;
+    Ok(())
+}
+
+fn format(database: &Database) -> Result<Option<u64>, Fault> {
+    let table = match database.begin_read()?.open_table(NUMBERS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        table => table?,
+    };
+    Ok(table.get(FORMAT)?.map(|found| found.value()))
+}
+
+fn list(database: &Database, after: Option<&str>, limit: usize) -> Result<Page, Fault> {
+    let table = database.begin_read()?.open_table(NOTES)?;
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let (mut page, mut bytes) = (Page::default(), 0);
+    for entry in table.range::<&str>((from, Bound::Unbounded))? {
+        let (id, value) = entry?;
+        if page.notes.len() >= limit || bytes >= PAGE {
+            page.more = true;
+            break;
+        }
+        let note = decode(value.value())?;
+        bytes += note.size();
+        page.notes.push((id.value().to_owned(), note));
+    }
+    Ok(page)
+}
+
+fn write(
+    database: &Database,
+    changes: Vec<Change>,
+    options: &Options,
+) -> Result<Vec<Outcome>, Fault> {
+    let writing = database.begin_write()?;
+    let outcomes;
+    {
+        let mut numbers = writing.open_table(NUMBERS)?;
+        let number = |table: &Table<'_, &str, u64>, name| -> Result<u64, Fault> {
+            Ok(table.get(name)?.map_or(0, |found| found.value()))
+        };
+        let (change, bytes) = (number(&numbers, CHANGE)?, number(&numbers, BYTES)?);
+        let notes = writing.open_table(NOTES)?;
+        let mut shelf = Shelf { notes, change, bytes, options };
+        let done: Result<Vec<_>, Fault> =
+            changes.into_iter().map(|change| shelf.make(change)).collect();
+        outcomes = done?;
+        let Shelf { change, bytes, .. } = shelf;
+        numbers.insert(CHANGE, change)?;
+        numbers.insert(BYTES, bytes)?;
+    }
+    let is_changed = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Created(..) | Outcome::Written(..) | Outcome::Deleted)
+    };
+    if outcomes.iter().any(is_changed) {
+        writing.commit()?
+    } else {
+        writing.abort()?
+    }
+    Ok(outcomes)
 }
 
 /// The notes while a transaction writes them.
@@ -365,6 +415,10 @@ impl Shelf<'_> {
     }
 
     fn create(&mut self, draft: Draft, now: u64) -> Result<Outcome, Fault> {
+        // Before ids are tried: of those there may be as many as notes.
+        if self.is_full()? {
+            return Ok(Outcome::Full);
+        }
         // Of one length, so that the order of ids is that of creation. One that a writer has taken
         // is passed over.
         loop {
@@ -376,8 +430,12 @@ impl Shelf<'_> {
         }
     }
 
+    fn is_full(&self) -> Result<bool, Fault> {
+        Ok(self.notes.len()? >= self.options.notes)
+    }
+
     fn add(&mut self, id: String, draft: Draft, now: u64) -> Result<Outcome, Fault> {
-        if self.notes.len()? >= self.options.notes {
+        if self.is_full()? {
             return Ok(Outcome::Full);
         }
         let note = Note::new(draft, now, self.change + 1);

@@ -73,10 +73,10 @@ fn take_form(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
             .field("Accept", accept)
             .answer(reply);
     }
-    let limits = multipart::Limits {
+    let limits = multipart::Options {
         file_bytes: UPLOAD_BYTES,
         body_bytes: UPLOAD_BYTES,
-        ..multipart::Limits::default()
+        ..multipart::Options::default()
     };
     multipart::read(request, reply, limits, Upload::default())
 }
@@ -198,14 +198,14 @@ const MEDIA_TYPES: [&str; 3] =
 
 fn greet(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
     let languages = GREETINGS.map(|(language, _)| language);
-    let accept = negotiate::values(request.headers(), "accept");
+    let accept = request.headers().values("accept");
     let reply = reply.with("Vary", "Accept, Accept-Language");
     let Some(media_type) = negotiate::media(accept, &MEDIA_TYPES) else {
         return Problem::new(406, "Not Acceptable")
             .with("available", MEDIA_TYPES.to_vec())
             .answer(reply);
     };
-    let asked = negotiate::values(request.headers(), "accept-language");
+    let asked = request.headers().values("accept-language");
     // A greeting in the wrong language is better than none.
     let language = negotiate::language(asked, &languages).unwrap_or(0);
     let (language, words) = GREETINGS.get(language).copied().unwrap_or(("en", "Hello!"));

@@ -5,7 +5,7 @@
 //!
 //! | route | shows |
 //! |---|---|
-//! | `/`, `/notes`, `/chat`, `/push` and what they load | [`pages`], from memory |
+//! | `/`, `/notes`, `/chat`, `/push` and what they load | `pages`, from memory |
 //! | `/plaintext`, `/json`, `/healthz` | an answer from static memory |
 //! | `/echo` | a body streamed back while it arrives |
 //! | `/delay/{ms}` | an answer from a timer |
@@ -17,7 +17,7 @@
 mod exchange;
 mod forms;
 mod metrics;
-pub mod pages;
+mod pages;
 
 use std::cell::OnceCell;
 use std::io;
@@ -35,7 +35,8 @@ use crate::web::metrics::{Page, Registry, Route};
 use crate::web::problem::Problem;
 use crate::web::router::{Request, Router};
 use exchange::{Bytes, Delay, Mirror, Work};
-use pages::{ASSETS, Row};
+use pages::ASSETS;
+pub use pages::Row;
 
 /// Computes for this long on the calling thread. Passed in, because nothing below the drivers
 /// reads a clock.

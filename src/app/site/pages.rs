@@ -4,29 +4,32 @@
 //! answers requests, and no page needs anything that is not in this folder: no build step, no other
 //! origin, nothing inline ([`POLICY`]).
 
-use std::fmt::{Display, Formatter, Result, Write};
+use std::fmt::Write;
+
+use crate::web::html::Text;
 
 /// A file as it is served.
 #[derive(Clone, Copy, Debug)]
-pub struct Asset {
+pub(super) struct Asset {
     /// Where it is served.
-    pub path: &'static str,
+    pub(super) path: &'static str,
     /// Its media type.
-    pub content_type: &'static str,
+    pub(super) content_type: &'static str,
     /// What it says.
-    pub bytes: &'static [u8],
+    pub(super) bytes: &'static [u8],
 }
 
 /// The media type of the pages.
-pub const HTML: &str = "text/html; charset=utf-8";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// The pages' Content-Security-Policy: nothing inline, nothing from elsewhere, in nobody's frame.
-pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// The pages' Content-Security-Policy: nothing inline, nothing from elsewhere, in nobody's frame,
+/// and no text that becomes markup.
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-    frame-ancestors 'none'";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 macro_rules! asset {
     ($path:literal, $content_type:expr, $file:literal) => {
@@ -39,7 +42,7 @@ macro_rules! asset {
 }
 
 /// Everything the pages load.
-pub const ASSETS: &[Asset] = &[
+pub(super) const ASSETS: &[Asset] = &[
     asset!("/icon.svg", SVG, "icon.svg"),
     asset!("/favicon.ico", SVG, "icon.svg"),
     asset!("/assets/theme.js", JS, "theme.js"),
@@ -96,13 +99,12 @@ pub struct Row {
 }
 
 /// Where the pages are, in the order of [`render`].
-pub fn paths() -> impl Iterator<Item = &'static str> {
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|page| page.path)
 }
 
 /// The pages by path, the home page with these rows.
-#[must_use]
-pub fn render(rows: &[Row]) -> Vec<(&'static str, String)> {
+pub(super) fn render(rows: &[Row]) -> Vec<(&'static str, String)> {
     PAGES.iter().map(|page| (page.path, page.render(rows))).collect()
 }
 
@@ -129,32 +131,13 @@ fn lines(rows: &[Row]) -> String {
             lines,
             "<tr><th scope=\"row\">{}<small>{}</small></th><td><code>{}</code></td>\
              <td class=\"try\"><code>{}</code></td></tr>",
-            Safe(name),
-            Safe(what),
-            Safe(address),
-            Safe(try_it)
+            Text(name),
+            Text(what),
+            Text(address),
+            Text(try_it)
         );
     }
     lines
-}
-
-/// Text that cannot become markup.
-struct Safe<'a>(&'a str);
-
-impl Display for Safe<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                _ => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -14,21 +14,13 @@ use crate::web::sse;
 /// Milliseconds after which a client that was cut off comes again.
 const RETRY: u64 = 1000;
 
-const HEADERS: &[(&str, &[u8])] = &[
-    ("Content-Type", sse::MEDIA_TYPE.as_bytes()),
-    ("Cache-Control", b"no-store"),
-    ("X-Content-Type-Options", b"nosniff"),
-    // Proxies that would collect the stream before they pass it on are asked not to.
-    ("X-Accel-Buffering", b"no"),
-];
-
 pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
     let (names, last) = match names(request).and_then(|names| Ok((names, last(request)?))) {
         Ok(asked) => asked,
         Err(problem) => return problem.answer(reply),
     };
     if request.method == "HEAD" {
-        return reply.send(200, HEADERS, b"");
+        return reply.send(200, sse::HEADERS, b"");
     }
     let token = reply.token();
     match hub.subscribe(&names, last, token, reply.env()) {
@@ -101,7 +93,7 @@ impl Stream {
 
 impl Exchange for Stream {
     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
-        writer.start(200, HEADERS, None);
+        writer.start(200, sse::HEADERS, None);
         writer.body(sse::retry(RETRY).as_bytes());
         self.pump(writer);
         // Nobody will say so once more.

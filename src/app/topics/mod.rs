@@ -15,6 +15,34 @@
 //! costs nothing but its place in the ring, delays nobody, and when the ring has moved on without
 //! it, it is told how many messages it lost.
 
+//!
+//! ```no_run
+//! use readyloop::app::topics::{self, Hub};
+//! use readyloop::session::http::Http;
+//! use readyloop::{Limits, Reactor};
+//! use std::net::SocketAddr;
+//! use std::time::{Duration, Instant};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let hub = Hub::new(topics::Options { messages: 100, ..topics::Options::default() });
+//!     let mut reactor = Reactor::new(Limits::default())?;
+//!     let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+//!     reactor.listen(address, Http::new(topics::routes(&hub)))?;
+//!     let mut next = Instant::now();
+//!     while !reactor.turn(Some(next.saturating_duration_since(Instant::now())))?.done {
+//!         if Instant::now() >= next {
+//!             next += Duration::from_secs(1);
+//!             // Nobody hears it if every topic there may be is taken.
+//!             let _ = hub.publish("ticks", &"tick".into(), reactor.env());
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **Limits** are [`Options`]; names have 1 to 64 letters, digits, dots, underscores and hyphens,
+//! and a subscription has 16 topics at most.
+
 mod events;
 mod hub;
 mod poll;

@@ -25,7 +25,7 @@ pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, reply: Reply<'_, '_>)
     if let Err(problem) = super::check(&name) {
         return problem.answer(reply);
     }
-    // Their page could not read the answer, but it must not cause it either.
+    // Such a page could not read the answer, but it must not cause it either.
     if !Origins::Same.allow(request.head()) {
         let detail = "pages of other origins may not publish";
         return Problem::new(403, "Forbidden").detail(detail).answer(reply);

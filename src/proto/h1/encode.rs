@@ -53,7 +53,9 @@ impl Error for InvalidHeader {}
 
 /// Appends an answer's head: status line, `Server`, `Date`, `headers`, framing, connection.
 ///
-/// Fails, and appends nothing, if a field would break the framing or is one of those written here.
+/// # Errors
+///
+/// A field would break the framing or is one of those written here; nothing is appended.
 #[inline]
 pub fn head(
     out: &mut Vec<u8>,
@@ -220,6 +222,7 @@ pub fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "",
     }
 }

@@ -99,6 +99,12 @@ impl<'i> Headers<'i> {
         Headers { lines }
     }
 
+    /// The values of all fields called `name`, in any case and in order: one list in several pieces,
+    /// if the field is one that holds a list (RFC 9110 §5.3).
+    pub fn values(self, name: &'static str) -> impl Iterator<Item = &'i [u8]> + Clone {
+        self.filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// The lines of the fields, to be kept for longer than their head.
     pub fn as_bytes(&self) -> &'i [u8] {
         self.lines

@@ -21,3 +21,5 @@ pub use body::{Framing, Trailers};
 pub use head::{Head, Headers, Memo, Version};
 pub use refusal::Refusal;
 pub use server::{Event, Server};
+#[cfg(feature = "web")]
+pub(crate) use token::is_token;

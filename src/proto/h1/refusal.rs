@@ -1,37 +1,12 @@
 //! Why a request is refused, and with which status.
 
-use std::error::Error;
-use std::fmt;
-
-use crate::error::Fault;
-
-macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $what:literal;)*) => {
-        /// A request that is not answered but refused; the connection closes after it, because
-        /// where the next request would begin is not certain.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Refusal {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Refusal {
-            /// All of them.
-            pub const ALL: &'static [Refusal] = &[$(Refusal::$name),*];
-
-            /// The status to answer with, and what was wrong.
-            pub fn fault(self) -> &'static Fault {
-                match self {
-                    $(Refusal::$name => {
-                        static FAULT: Fault = Fault { code: $code, what: $what };
-                        &FAULT
-                    })*
-                }
-            }
-        }
-    };
-}
+use crate::proto::refusal::refusals;
 
 refusals! {
+    /// A request that is not answered but refused; the connection closes after it, because where the
+    /// next request would begin is not certain.
+    status;
+
     /// The request line is not `method SP target SP version` (RFC 9112 §3).
     RequestLine = 400, "a malformed request line";
     /// The request line passes `Limits::request_line`.
@@ -87,18 +62,3 @@ refusals! {
     /// The stream ended inside a request.
     Truncated = 400, "the end of the stream inside a request";
 }
-
-impl Refusal {
-    /// The status to answer with.
-    pub fn status(self) -> u16 {
-        self.fault().code
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault().fmt(f)
-    }
-}
-
-impl Error for Refusal {}

@@ -46,6 +46,10 @@ impl Server {
     /// needed, or the reply to a complete request is outstanding.
     ///
     /// What was not used must be offered again, followed by whatever has come since.
+    ///
+    /// # Errors
+    ///
+    /// What the peer sent is refused; nothing after it can be read.
     #[inline]
     pub fn next_event<'e, 'i: 'e>(
         &mut self,
@@ -108,6 +112,10 @@ impl Server {
     }
 
     /// The stream has ended: well between requests and after one, truncated inside.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Truncated`].
     pub fn eof(&self) -> Result<(), Refusal> {
         match self.state {
             State::Head { seen: 0 } | State::Replying => Ok(()),

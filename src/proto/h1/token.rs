@@ -18,6 +18,6 @@ static TOKEN: [bool; 256] = {
 
 /// True for a `tchar`.
 #[inline]
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }

@@ -40,7 +40,7 @@ pub fn check(head: &Head<'_>) -> Result<String, Unfit> {
     if !all(head, "Sec-WebSocket-Version").eq([b"13"]) {
         return Err(Unfit::Version);
     }
-    let mut keys = all(head, "Sec-WebSocket-Key");
+    let mut keys = head.headers().values("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
         (Some(key), None) if is_key(key) => Ok(accept(key)),
         _ => Err(Unfit::Malformed("Sec-WebSocket-Key is not one value of 16 bytes in Base64")),
@@ -55,7 +55,7 @@ pub fn protocol<'p>(head: &Head<'_>, ours: &[&'p str]) -> Option<&'p str> {
 
 /// What to agree on about compression, and the value for `Sec-WebSocket-Extensions`.
 pub fn compression(head: &Head<'_>, wish: &Deflate) -> Option<(Agreed, String)> {
-    wish.accept(all(head, "Sec-WebSocket-Extensions"))
+    wish.accept(head.headers().values("Sec-WebSocket-Extensions"))
 }
 
 /// Whose pages may connect. A browser says in `Origin` which page wants to, and sends cookies
@@ -240,12 +240,8 @@ fn is_key(key: &[u8]) -> bool {
     STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
-fn all<'h>(head: &Head<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    head.headers().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
 fn list<'h>(head: &Head<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    all(head, name).flat_map(items)
+    head.headers().values(name).flat_map(items)
 }
 
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,36 +1,11 @@
 //! Why a connection is failed, and with which code (RFC 6455 §7.1.7).
 
-use std::error::Error;
-use std::fmt;
-
-use crate::error::Fault;
-
-macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $what:literal;)*) => {
-        /// What the peer did that ends the connection.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Refusal {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Refusal {
-            /// All of them.
-            pub const ALL: &'static [Refusal] = &[$(Refusal::$name),*];
-
-            /// The code to close with, and what was wrong.
-            pub fn fault(self) -> &'static Fault {
-                match self {
-                    $(Refusal::$name => {
-                        static FAULT: Fault = Fault { code: $code, what: $what };
-                        &FAULT
-                    })*
-                }
-            }
-        }
-    };
-}
+use crate::proto::refusal::refusals;
 
 refusals! {
+    /// What the peer did that ends the connection.
+    code;
+
     /// A reserved bit is set that no extension gave a meaning (RFC 6455 §5.2).
     ReservedBit = 1002, "a reserved bit";
     /// An opcode without a meaning.
@@ -58,18 +33,3 @@ refusals! {
     /// A frame over the limit.
     FrameTooBig = 1009, "a frame over the limit";
 }
-
-impl Refusal {
-    /// The code to close with.
-    pub fn code(self) -> u16 {
-        self.fault().code
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault().fmt(f)
-    }
-}
-
-impl Error for Refusal {}

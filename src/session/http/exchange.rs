@@ -6,11 +6,12 @@ use crate::buf::FileSpan;
 use crate::error::CloseReason;
 use crate::proto::h1::encode::{self, BodyLength, Connection};
 use crate::proto::h1::{Trailers, Version};
+use crate::session::http::ReplyTo;
 use crate::session::http::extra::Extra;
 use crate::session::http::reply::{
     Observer, Outcome, Response, Terms, body_length, class, whole, whole_shared,
 };
-use crate::session::http::{Answered, Reply, ReplyTo};
+use crate::session::http::whole::Pour;
 use crate::session::{Cx, Env, Message};
 use crate::time::Moment;
 use crate::token::Token;
@@ -21,6 +22,10 @@ use crate::token::Token;
 /// output, so an exchange that answers each piece of body with at most as many bytes is bounded
 /// without further care; one that produces more checks [`Writer::room`] and goes on in
 /// [`on_drain`](Exchange::on_drain).
+///
+/// Until its reply has begun it has `Limits::reply` from the end of the request. Once it has, it may
+/// be silent for `Limits::idle`, then it is ended: a stream without an end needs a heart-beat, by
+/// [`deadline`](Exchange::deadline) and [`on_timeout`](Exchange::on_timeout).
 pub trait Exchange {
     /// Called once, before the body.
     fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
@@ -67,7 +72,8 @@ pub trait Exchange {
         let _ = (why, env);
     }
 
-    /// When to call [`on_timeout`](Exchange::on_timeout).
+    /// When to call [`on_timeout`](Exchange::on_timeout), after which it must lie ahead of
+    /// [`Writer::now`] again: an exchange that wants to be called at once, for ever, is ended.
     fn deadline(&self) -> Moment {
         Moment::NEVER
     }
@@ -441,75 +447,4 @@ fn progress_of(framing: BodyLength, head_only: bool) -> Progress {
 pub(crate) struct Done {
     pub(crate) seq: u32,
     pub(crate) message: Message,
-}
-
-/// What is left of a long answer, written as the peer takes it.
-#[derive(Debug)]
-pub(crate) struct Pour {
-    body: Bytes,
-}
-
-impl Exchange for Pour {
-    fn on_drain(&mut self, writer: &mut Writer<'_, '_>) {
-        let now = self.body.split_to(self.body.len().min(writer.room()));
-        writer.body_shared(now);
-        if self.body.is_empty() { writer.finish() } else { writer.want_drain() }
-    }
-}
-
-/// A whole answer that is too long to be written at once.
-pub(crate) struct Long {
-    pub(crate) response: Response,
-}
-
-impl Exchange for Long {
-    fn on_start(&mut self, writer: &mut Writer<'_, '_>) {
-        writer.respond(std::mem::take(&mut self.response));
-    }
-}
-
-/// An exchange that reads a whole body, at most `limit` bytes, and then answers at once.
-pub struct Collect<F> {
-    body: Vec<u8>,
-    limit: usize,
-    then: Option<F>,
-}
-
-impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Collect<F> {
-    /// Calls `then` with the whole body; a longer one is answered with 413.
-    pub fn new(limit: usize, then: F) -> Self {
-        Collect { body: Vec::new(), limit, then: Some(then) }
-    }
-
-    /// The same as a reply.
-    pub fn reply(reply: Reply<'_, '_>, limit: usize, then: F) -> Answered
-    where
-        F: 'static,
-    {
-        reply.exchange(Collect::new(limit, then))
-    }
-}
-
-impl<F: FnOnce(Vec<u8>, &mut Writer<'_, '_>)> Exchange for Collect<F> {
-    fn on_body(&mut self, data: &[u8], writer: &mut Writer<'_, '_>) {
-        if self.then.is_none() {
-            return;
-        }
-        if self.body.len() + data.len() > self.limit {
-            self.then = None;
-            writer.send(
-                413,
-                &[("Content-Type", b"text/plain; charset=utf-8")],
-                b"Content Too Large\n",
-            );
-            return;
-        }
-        self.body.extend_from_slice(data);
-    }
-
-    fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
-        if let Some(then) = self.then.take() {
-            then(std::mem::take(&mut self.body), writer);
-        }
-    }
 }

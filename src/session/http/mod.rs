@@ -5,14 +5,60 @@
 //! whole answer, promise one for later, take part in a streamed [`Exchange`], or hand the
 //! connection to another session. The first costs no allocation.
 //!
-//! One exchange is in flight at a time. While a reply is awaited or streamed the session pauses, so
-//! pipelined requests wait in the kernel and push back on the peer.
+//! ```
+//! use readyloop::Head;
+//! use readyloop::session::http::{Answered, Exchange, Http, Reply, Response, Writer};
+//!
+//! /// Counts, as far as the peer listens.
+//! struct Count(u64);
+//!
+//! impl Exchange for Count {
+//!     fn on_end(&mut self, writer: &mut Writer<'_, '_>) {
+//!         writer.start(200, &[("Content-Type", b"text/plain")], None);
+//!         self.on_drain(writer);
+//!     }
+//!
+//!     fn on_drain(&mut self, writer: &mut Writer<'_, '_>) {
+//!         while writer.room() > 0 {
+//!             if self.0 == 1_000_000 {
+//!                 return writer.finish();
+//!             }
+//!             self.0 += 1;
+//!             writer.body(format!("{}\n", self.0).as_bytes());
+//!         }
+//!         writer.want_drain();
+//!     }
+//! }
+//!
+//! fn answer(request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
+//!     match request.path() {
+//!         "/" => reply.text(200, "at once\n"),
+//!         "/work" => reply.offload(|| Response::text(200, "from another thread\n")),
+//!         "/count" => reply.exchange(Count(0)),
+//!         _ => reply.text(404, "not here\n"),
+//!     }
+//! }
+//!
+//! let service = Http::new(answer); // for `Reactor::listen`
+//! # let _ = service;
+//! ```
+//!
+//! **Back-pressure.** One exchange is in flight at a time. While a reply is awaited or streamed the
+//! session pauses, so pipelined requests wait in the kernel and push back on the peer. An exchange
+//! writes while there is [`Writer::room`], then asks for [`Writer::want_drain`]; one that has more
+//! body than it can use says [`Writer::hold`].
+//!
+//! **Limits**, all of them fields of [`Limits`](crate::Limits): `head_bytes`, `headers` and
+//! `body_bytes` bound a request; `first_byte`, `head`, `progress` and `idle` how slowly it may come;
+//! `reply` how long the application may take, or hold a body; `high_water` what is written ahead of
+//! the peer.
 
 mod exchange;
 mod extra;
 mod origin;
 mod prepared;
 mod reply;
+mod whole;
 
 use std::rc::Rc;
 
@@ -24,13 +70,14 @@ use crate::session::{
 use crate::time::Moment;
 
 use exchange::{Active, Done};
-pub use exchange::{Collect, Exchange, Writer};
+pub use exchange::{Exchange, Writer};
 use extra::Extra;
 pub use origin::{Origin, TlsSummary};
 pub use prepared::Prepared;
 pub(crate) use reply::Deferred;
 pub use reply::{Answered, Outcome, Reply, ReplyTo, Response};
 use reply::{Next, Observer, Terms};
+pub use whole::Collect;
 
 /// The application's side of HTTP: one for all connections of a listener.
 pub trait Handler: 'static {
@@ -401,6 +448,7 @@ impl<H: Handler> HttpSession<H> {
             && any.is::<OffloadFailed>()
         {
             let response = Response::text(503, "the server is too busy for this request\n");
+            let response = response.with("Retry-After", "1");
             return self.deferred(Deferred { seq: self.seq, response }, cx);
         }
         self.resting()

@@ -32,7 +32,11 @@ impl Prepared {
     /// less than to look for it each time.
     pub const INCLUDED: usize = 2048;
 
-    /// Prepares an answer. Fails if a field would break its framing.
+    /// Prepares an answer.
+    ///
+    /// # Errors
+    ///
+    /// A field would break its framing.
     pub fn new(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Self, InvalidHeader> {
         let mut prepared = Prepared::head(status, headers, body.len())?;
         if body_length(status, 0) != BodyLength::None {
@@ -44,6 +48,10 @@ impl Prepared {
     }
 
     /// The same around a body that is kept elsewhere too; of a long one there is only that copy.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
     pub fn shared(
         status: u16,
         headers: &[(&str, &[u8])],

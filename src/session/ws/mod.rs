@@ -5,6 +5,37 @@
 //! connection of its own. Both lead to the same session. It never reads more than the peer's
 //! slowness allows: while there is no room for answers, what the peer says waits in the kernel.
 //!
+//! ```
+//! use readyloop::Head;
+//! use readyloop::session::http::{Http, Reply};
+//! use readyloop::session::ws::{self, Handler, Peer};
+//! use std::rc::Rc;
+//!
+//! struct Upper;
+//!
+//! impl Handler for Upper {
+//!     fn on_text(&mut self, text: &str, peer: &mut Peer<'_, '_>) {
+//!         peer.send_text(&text.to_uppercase());
+//!     }
+//! }
+//!
+//! let options = Rc::new(ws::Options { message_bytes: 64 * 1024, ..ws::Options::default() });
+//! let service = Http::new(move |head: &Head<'_>, reply: Reply<'_, '_>| {
+//!     ws::accept(head, reply, &options, Upper)
+//! });
+//! # let _ = service; // for `Reactor::listen`
+//! ```
+//!
+//! **To many.** A message for many is encoded once ([`encode_text`]) and sent to each connection as
+//! [`Message::Bytes`]: by [`Env::send`] on the loop, by [`Handle::send`](crate::Handle::send) or
+//! [`Handle::exec`](crate::Handle::exec) from another thread. The example `broadcast` does.
+//!
+//! **Back-pressure.** A handler that answers needs no care: while the peer does not take its answers,
+//! nothing more is read from it. One that sends unasked looks at [`Peer::room`] and goes on in
+//! [`Handler::on_drain`]; what it sends beyond that waits, up to [`Options::max_queued`]. Frames for
+//! many never wait beyond [`Options::max_unsent`]: the peer misses them or is closed
+//! ([`Options::slow`]).
+//!
 //! A connection that is idle owns no buffer. Without compression, or with a compression that keeps
 //! no context, it is a few words; with context takeover it is a third of a megabyte.
 
@@ -63,7 +94,8 @@ pub trait Handler: 'static {
         let _ = peer;
     }
 
-    /// When to call [`on_timeout`](Handler::on_timeout).
+    /// When to call [`on_timeout`](Handler::on_timeout), after which it must lie ahead of
+    /// [`Peer::now`] again: a handler that wants to be called at once, for ever, is ended.
     fn deadline(&self) -> Moment {
         Moment::NEVER
     }
@@ -75,7 +107,7 @@ pub trait Handler: 'static {
 
     /// It is over; comes once, last. `code` is what the peer closed with, or what it was told when
     /// it broke the protocol; 1005 if it gave none and 1006 if it did not take its leave at all.
-    /// Nobody is left to write to; others may be sent something by a wish among `env.ops`.
+    /// Nobody is left to write to; others may be sent something by [`Env::send`].
     fn on_close(&mut self, code: u16, reason: &str, env: &mut Env) {
         let _ = (code, reason, env);
     }
@@ -84,28 +116,30 @@ pub trait Handler: 'static {
 /// How an endpoint treats its connections.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whose pages may connect.
+    /// Whose pages may connect. Those of the host that is asked.
     pub origins: Origins,
-    /// Subprotocols that are spoken here; the client's order decides.
+    /// Subprotocols that are spoken here; the client's order decides. None.
     pub protocols: &'static [&'static str],
-    /// Compression, if it is offered.
+    /// Compression, if it is offered. None.
     pub deflate: Option<Deflate>,
-    /// Bytes of one message, after inflating.
+    /// Bytes of one message, after inflating; more are refused with 1009. 1 MiB.
     pub message_bytes: usize,
-    /// Bytes of one frame. Compression makes some messages a little longer than they are.
+    /// Bytes of one frame, before inflating. Compression makes some messages a little longer than they
+    /// are. 1 MiB + 16 KiB.
     pub frame_bytes: u64,
-    /// After so much silence the peer is pinged,
+    /// After so much silence the peer is pinged, 30 s,
     pub ping_after: Duration,
-    /// and after so much more without a sign of life it is gone.
+    /// and after so much more without a sign of life it is gone. 20 s.
     pub pong_within: Duration,
-    /// How long a peer may take to answer our close frame.
+    /// How long a peer may take to answer our close frame. 5 s.
     pub close_within: Duration,
     /// Unsent bytes of earlier turns above which frames from others are left out, or end the
-    /// connection. They do so in any case above half of `Limits::backlog_cap`.
+    /// connection. They do so in any case above half of `Limits::backlog_cap`. 1 MiB.
     pub max_unsent: usize,
-    /// Which of the two.
+    /// Which of the two. They are left out.
     pub slow: Slow,
     /// Bytes that a handler may send while the peer does not take them; more end the connection.
+    /// 16 MiB.
     pub max_queued: usize,
     /// Bytes that all connections of the loop may hold together, of messages that have not come in
     /// full and of those that wait for room. Whoever would add to more is closed with 1013.

@@ -47,7 +47,7 @@ impl Coding {
             *name = offer.name();
         }
         let names = names.get(..offers.len()).unwrap_or(&names);
-        let at = negotiate::encoding(negotiate::values(fields, "accept-encoding"), names)?;
+        let at = negotiate::encoding(fields.values("accept-encoding"), names)?;
         offers.get(at).copied()
     }
 }

@@ -288,7 +288,7 @@ impl Fetch {
     fn redirect(&self, writer: &mut Writer<'_, '_>) {
         let Ok(name) = Name::of(&self.request.path) else { return busy(writer) };
         let query = self.request.query.as_ref().map_or(String::new(), |query| format!("?{query}"));
-        let place = format!("{}{query}", name.folder_path());
+        let place = format!("{}{query}", name.with_slash());
         writer.send(301, &[("Location", place.as_bytes()), TEXT], b"Moved Permanently\n");
     }
 

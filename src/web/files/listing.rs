@@ -9,9 +9,13 @@ use rustix::fs::{AtFlags, Dir, FileType, statat};
 use super::path::{Name, encoded, is_served};
 use super::root::Root;
 use crate::web::date;
+use crate::web::html::Text;
 
 /// Entries that a page shows; of the rest it says that they are.
 const MOST: usize = 10_000;
+
+/// A page ends when it has so many bytes: whoever asks for it slowly has one to himself.
+const PAGE: usize = 1024 * 1024;
 
 /// What the page may do: show itself.
 pub(super) const POLICY: &[u8] =
@@ -70,8 +74,8 @@ fn items(root: &Root, name: &Name) -> io::Result<(Vec<Item>, bool)> {
 }
 
 fn render(name: &Name, items: &[Item], more: bool) -> String {
-    let title =
-        escaped(&if name.text.is_empty() { "/".into() } else { format!("/{}/", name.text) });
+    let path = if name.text.is_empty() { "/".into() } else { format!("/{}/", name.text) };
+    let title = Text(&path);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -82,10 +86,15 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
     if !name.text.is_empty() {
         page.push_str("<tr><td><a href=\"../\">../</a><td><td>\n");
     }
+    let mut shown = 0;
     for item in items {
+        if page.len() >= PAGE {
+            break;
+        }
+        shown += 1;
         let slash = if item.is_folder { "/" } else { "" };
         let size = if item.is_folder { String::new() } else { size(item.size) };
-        let (link, text) = (encoded(&item.name), escaped(&item.name));
+        let (link, text) = (encoded(&item.name), Text(&item.name));
         let changed = date::format(UNIX_EPOCH + Duration::from_secs(item.modified));
         let changed = changed.trim_end_matches(" GMT");
         // A `./` before the name keeps a colon in it from being taken for a scheme.
@@ -95,34 +104,19 @@ fn render(name: &Name, items: &[Item], more: bool) -> String {
         );
     }
     page.push_str("</tbody>\n</table>\n");
-    if more {
-        let _ = writeln!(page, "<p>There is more than the {MOST} entries shown.");
+    if more || shown < items.len() {
+        let _ = writeln!(page, "<p>There is more than the {shown} entries shown.");
     }
     page.push_str("</main>\n</html>\n");
     page
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0}main{max-width:60rem;margin:2rem auto;padding:0 1rem}\
+const STYLE: &str = ":root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;margin:0}main{max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.3rem;overflow-wrap:anywhere}table{width:100%;border-collapse:collapse}\
 th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}\
 td:nth-child(2),th:nth-child(2){text-align:right;white-space:nowrap}td:nth-child(3){white-space:nowrap}\
 td:first-child{overflow-wrap:anywhere}a{text-decoration:none}a:hover{text-decoration:underline}";
-
-/// `text` without any sign that HTML understands.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 
 /// A size for people: three digits and a unit.
 fn size(bytes: u64) -> String {
@@ -179,6 +173,18 @@ mod tests {
         assert!(text.contains("<td>146 KiB<td>") && !text.contains("<script"));
         let below = page(&root, &Name::of("/sub/").expect("a name")).expect("a page");
         assert!(below.contains("<title>/sub/</title>") && below.contains("href=\"../\""));
+    }
+
+    #[test]
+    fn a_page_has_an_end_however_long_the_names_are() {
+        let name = Name::of("/").expect("a name");
+        let item = || Item { name: "&".repeat(255), is_folder: false, size: 0, modified: 0 };
+        let items: Vec<_> = (0..MOST).map(|_| item()).collect();
+        let text = render(&name, &items, false);
+        assert!((PAGE..PAGE + 4096).contains(&text.len()));
+        let shown = text.matches("<tr><td>").count();
+        assert!(text.contains(&format!("more than the {shown} entries")));
+        assert!(!render(&name, &items[..10], false).contains("more than"));
     }
 
     #[test]

@@ -96,9 +96,11 @@ fn entry(
     let Read { stamp, body, is_torn } = read(file, options)?;
     let content_type = content_type(name);
     let is_text = coding::is_compressible(content_type.as_bytes());
+    // A change that is yet to come was made just now (RFC 9110 §8.8.2.1).
+    let modified = stamp.modified().min(wall);
     let mut entry = Entry {
-        modified: stamp.modified(),
-        last_modified: date::format(stamp.modified()),
+        modified,
+        last_modified: date::format(modified),
         sources: Arc::new([]),
         is_compressible: is_text && is_worth_compressing(&body, options),
         identity: Variant::new(Coding::Identity, stamp.etag(), stamp.size, body),
@@ -114,9 +116,14 @@ fn entry(
         sources.push(Source { name, stamp: found });
     }
     let mut stamps = sources.iter().filter_map(|source| source.stamp);
-    entry.is_fleeting |= stamps.any(|stamp| stamp.modified() + SETTLED > wall);
+    entry.is_fleeting |= stamps.any(|stamp| !is_settled(stamp.modified(), wall));
     entry.sources = sources.into();
     Ok(Found::File(Box::new(entry)))
+}
+
+/// Files can have times that no other follows.
+fn is_settled(modified: SystemTime, wall: SystemTime) -> bool {
+    modified.checked_add(SETTLED).is_some_and(|then| then <= wall)
 }
 
 fn is_worth_compressing(body: &Body, options: &Options) -> bool {
@@ -297,6 +304,24 @@ mod tests {
         let large = file(look(&folder, "/a.txt", &options(99)));
         assert!(matches!(&large.identity.body, Body::File(_)));
         assert_eq!((large.identity.length, large.descriptors()), (100, 1));
+    }
+
+    #[test]
+    fn what_changed_in_the_future_changed_now() {
+        let folder = Folder::new("future");
+        folder.write("a.txt", "a");
+        let file_of = std::fs::File::options().write(true).open(folder.path("a.txt"));
+        let root = Root::open(&folder.path(""), Symlinks::Within).expect("a folder");
+        let name = Name::of("/a.txt").expect("a name");
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        // One of them is the last second that systems can tell; not every file system keeps it.
+        for seconds in [1 << 31, i64::MAX.unsigned_abs()] {
+            let then = UNIX_EPOCH + Duration::from_secs(seconds);
+            let _ = file_of.as_ref().expect("a file").set_modified(then);
+            let entry = file(find(&root, &name, &Options::default(), now));
+            assert_eq!(entry.last_modified, "Sun, 06 Nov 1994 08:49:37 GMT");
+            assert!(entry.modified == now && entry.is_fleeting);
+        }
     }
 
     #[test]

@@ -156,6 +156,18 @@ impl Files {
             "OPTIONS" => return reply.send(204, &[ALLOW], b""),
             _ => return reply.send(405, &[ALLOW, TEXT], b"files are read with GET or HEAD\n"),
         }
+        if path.contains('%') {
+            // Else one file could fill the cache under all its spellings.
+            return match Name::of(path) {
+                Ok(name) => self.answer_as(&name.path(), head, reply),
+                Err(refused) => refuse(refused, reply),
+            };
+        }
+        self.answer_as(path, head, reply)
+    }
+
+    /// Answers with the file of this path, which is spelled as it is kept.
+    fn answer_as(self: &Rc<Self>, path: &str, head: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         let mut cache = self.cache.borrow_mut();
         let Some(kept) = cache.get(path) else {
             drop(cache);
@@ -213,8 +225,7 @@ impl Files {
     fn find(self: &Rc<Self>, path: &str, head: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
         match Name::of(path) {
             Ok(name) => self.fetch(path, head, reply, Task::Find(name)),
-            Err(Refused::Malformed) => reply.text(400, "Bad Request\n"),
-            Err(Refused::Missing) => reply.text(404, "Not Found\n"),
+            Err(refused) => refuse(refused, reply),
         }
     }
 
@@ -226,6 +237,13 @@ impl Files {
         task: Task,
     ) -> Answered {
         reply.exchange(Fetch::new(Rc::clone(self), Kept::of(path, head), task))
+    }
+}
+
+fn refuse(refused: Refused, reply: Reply<'_, '_>) -> Answered {
+    match refused {
+        Refused::Malformed => reply.text(400, "Bad Request\n"),
+        Refused::Missing => reply.text(404, "Not Found\n"),
     }
 }
 

@@ -53,9 +53,17 @@ impl Name {
         Ok(Name { text, is_folder })
     }
 
-    /// The path of a folder of this name, as it is written in a target.
-    pub(super) fn folder_path(&self) -> String {
-        if self.text.is_empty() { "/".into() } else { format!("/{}/", encoded(&self.text)) }
+    /// The path as it is written in a target: one spelling of the many that name the same.
+    pub(super) fn path(&self) -> String {
+        let slash = if self.is_folder && !self.text.is_empty() { "/" } else { "" };
+        format!("/{}{slash}", encoded(&self.text))
+    }
+
+    /// The last part with a slash: from the path of a folder that lacks it, this leads to it,
+    /// wherever the tree is mounted, and never to another host.
+    pub(super) fn with_slash(&self) -> String {
+        let last = self.text.rsplit('/').next().unwrap_or_default();
+        format!("{}/", encoded(last))
     }
 }
 
@@ -179,6 +187,11 @@ mod tests {
             assert!(path.bytes().all(|byte| byte.is_ascii_graphic()), "{path}");
             assert_eq!(Name::of(&path).map(|name| name.text), Ok(text.into()));
         }
-        assert_eq!(Name::of("/a b/").map(|name| name.folder_path()), Ok("/a%20b/".into()));
+        for (path, spelled, place) in
+            [("/a b/", "/a%20b/", "a%20b/"), ("/%61/b:c", "/a/b%3Ac", "b%3Ac/"), ("/", "/", "/")]
+        {
+            let name = Name::of(path).expect("a name");
+            assert_eq!((&*name.path(), &*name.with_slash()), (spelled, place));
+        }
     }
 }

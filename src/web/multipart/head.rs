@@ -1,6 +1,7 @@
 //! The fields of a part: what a form's field is called, and whether it is a file (RFC 7578 §4).
 
 use super::Fault;
+use crate::proto::h1::is_token;
 
 /// One part of a form, before its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,10 +43,6 @@ impl Part {
         let part = part.ok_or(Fault::Malformed("a part has no Content-Disposition"))?;
         Ok(Part { content_type, ..part })
     }
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// `form-data; name="…"; filename="…"`, in any order.

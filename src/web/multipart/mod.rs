@@ -22,7 +22,7 @@ pub use parser::{Event, Parser, boundary};
 
 /// How much a form may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Options {
     /// Parts. 1,000.
     pub parts: usize,
     /// Bytes of the fields of one part. 4 KiB.
@@ -35,9 +35,9 @@ pub struct Limits {
     pub body_bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for Options {
     fn default() -> Self {
-        Limits {
+        Options {
             parts: 1000,
             header_bytes: 4 * 1024,
             field_bytes: 64 * 1024,
@@ -75,7 +75,7 @@ impl Fault {
 
 /// True if the request's body is a form of this kind.
 pub fn is_form(head: &Head<'_>) -> bool {
-    crate::web::form::is("multipart/form-data", head)
+    body::is("multipart/form-data", head)
 }
 
 /// What takes a form in.
@@ -96,18 +96,18 @@ pub trait Receiver: 'static {
 pub fn read(
     head: &Head<'_>,
     reply: Reply<'_, '_>,
-    limits: Limits,
+    options: Options,
     receiver: impl Receiver,
 ) -> Answered {
     let boundary = match boundary(head.header("content-type").unwrap_or(b"")) {
         Ok(boundary) => boundary,
         Err(fault) => return fault.problem().answer(reply),
     };
-    if let Err(problem) = body::admits(head, limits.body_bytes) {
+    if let Err(problem) = body::admits(head, options.body_bytes) {
         return problem.answer(reply);
     }
-    let parser = Parser::new(&boundary, limits);
-    reply.exchange(Reading { parser, receiver: Some(receiver), left: limits.body_bytes, limits })
+    let parser = Parser::new(&boundary, options);
+    reply.exchange(Reading { parser, receiver: Some(receiver), left: options.body_bytes, options })
 }
 
 struct Reading<R> {
@@ -115,7 +115,7 @@ struct Reading<R> {
     /// Nobody once the form was refused.
     receiver: Option<R>,
     left: u64,
-    limits: Limits,
+    options: Options,
 }
 
 impl<R: Receiver> Exchange for Reading<R> {
@@ -123,7 +123,7 @@ impl<R: Receiver> Exchange for Reading<R> {
         let Some(receiver) = &mut self.receiver else { return };
         let length = data.len() as u64;
         let taken = if length > self.left {
-            Err(Fault::TooLarge("bytes", self.limits.body_bytes))
+            Err(Fault::TooLarge("bytes", self.options.body_bytes))
         } else {
             self.left -= length;
             self.parser.feed(data, &mut |event| receiver.on_event(event))

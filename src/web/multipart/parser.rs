@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::{Fault, Limits, Part};
+use super::{Fault, Options, Part};
 
 /// What a body turns out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Event<'a> {
 pub struct Parser {
     /// CRLF, two dashes and the boundary.
     delimiter: Vec<u8>,
-    limits: Limits,
+    options: Options,
     state: State,
     parts: usize,
     /// Whether the part is a file, and the bytes of its content.
@@ -101,11 +101,11 @@ pub fn boundary(content_type: &[u8]) -> Result<String, Fault> {
 
 impl Parser {
     /// A parser for a body with this boundary.
-    pub fn new(boundary: &str, limits: Limits) -> Self {
+    pub fn new(boundary: &str, options: Options) -> Self {
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         // The first delimiter has no line before it to end: as if its CRLF had come.
         let state = State::Content { is_part: false, from: 2, seen: 2 };
-        Parser { delimiter, limits, state, parts: 0, is_file: false, bytes: 0 }
+        Parser { delimiter, options, state, parts: 0, is_file: false, bytes: 0 }
     }
 
     /// Takes a piece of the body; tells `on` what it contains.
@@ -192,8 +192,8 @@ impl Parser {
         }
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         let (limit, what) = match self.is_file {
-            true => (self.limits.file_bytes, "bytes of a file"),
-            false => (self.limits.field_bytes, "bytes of a field"),
+            true => (self.options.file_bytes, "bytes of a file"),
+            false => (self.options.field_bytes, "bytes of a field"),
         };
         if self.bytes > limit {
             return Err(Fault::TooLarge(what, limit));
@@ -228,8 +228,8 @@ impl Parser {
             (Line::Start | Line::Padding(_), b'\r') => State::Line(Line::Cr),
             (Line::Cr, b'\n') => {
                 self.parts += 1;
-                if self.parts > self.limits.parts {
-                    return Err(Fault::TooLarge("parts", self.limits.parts as u64));
+                if self.parts > self.options.parts {
+                    return Err(Fault::TooLarge("parts", self.options.parts as u64));
                 }
                 State::Fields(Vec::new())
             }
@@ -246,8 +246,8 @@ impl Parser {
     ) -> Result<&'d [u8], Fault> {
         let State::Fields(lines) = &mut self.state else { return Ok(data) };
         let (line, rest) = data.split_at(memchr(b'\n', data).map_or(data.len(), |at| at + 1));
-        if lines.len() + line.len() > self.limits.header_bytes {
-            let limit = self.limits.header_bytes as u64;
+        if lines.len() + line.len() > self.options.header_bytes {
+            let limit = self.options.header_bytes as u64;
             return Err(Fault::TooLarge("bytes of a part's fields", limit));
         }
         lines.extend_from_slice(line);

@@ -3,8 +3,8 @@
 use super::*;
 
 /// What a parser says of a body, in pieces cut at `cuts`.
-fn parse(body: &[u8], cuts: &[usize], limits: Limits) -> Result<Vec<String>, Fault> {
-    let mut parser = Parser::new("xYz", limits);
+fn parse(body: &[u8], cuts: &[usize], options: Options) -> Result<Vec<String>, Fault> {
+    let mut parser = Parser::new("xYz", options);
     let mut told: Vec<String> = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([body.len()]) {
@@ -32,16 +32,16 @@ fn parse(body: &[u8], cuts: &[usize], limits: Limits) -> Result<Vec<String>, Fau
 /// The same however it is cut in two or three, and byte by byte.
 fn parse_every_way(body: &str) -> Result<Vec<String>, Fault> {
     let body = body.as_bytes();
-    let whole = parse(body, &[], Limits::default());
+    let whole = parse(body, &[], Options::default());
     for first in 0..=body.len() {
-        assert_eq!(parse(body, &[first], Limits::default()), whole, "cut at {first}");
+        assert_eq!(parse(body, &[first], Options::default()), whole, "cut at {first}");
         for second in (first..=body.len()).step_by(7) {
             let cuts = [first, second];
-            assert_eq!(parse(body, &cuts, Limits::default()), whole, "cut at {cuts:?}");
+            assert_eq!(parse(body, &cuts, Options::default()), whole, "cut at {cuts:?}");
         }
     }
     let all: Vec<usize> = (1..body.len()).collect();
-    assert_eq!(parse(body, &all, Limits::default()), whole, "byte by byte");
+    assert_eq!(parse(body, &all, Options::default()), whole, "byte by byte");
     whole
 }
 
@@ -114,30 +114,30 @@ fn every_limit_holds_exactly() {
         format!("--xYz\r\n{}{content}\r\n--xYz\r\n{file}{content}\r\n--xYz--", field("a"))
     };
     let fields = field("f").len() + "; filename=x".len();
-    let limits = Limits {
+    let options = Options {
         parts: 2,
         header_bytes: fields,
         field_bytes: 5,
         file_bytes: 6,
-        ..Limits::default()
+        ..Options::default()
     };
     let cuts = |body: &str| (1..body.len()).collect::<Vec<_>>();
-    let run = |body: &str, limits| {
-        let whole = parse(body.as_bytes(), &[], limits);
-        assert_eq!(parse(body.as_bytes(), &cuts(body), limits), whole);
+    let run = |body: &str, options| {
+        let whole = parse(body.as_bytes(), &[], options);
+        assert_eq!(parse(body.as_bytes(), &cuts(body), options), whole);
         whole
     };
-    assert!(run(&body("12345"), limits).is_ok());
-    assert_eq!(run(&body("123456"), limits), Err(Fault::TooLarge("bytes of a field", 5)));
-    let wider = Limits { field_bytes: 7, ..limits };
+    assert!(run(&body("12345"), options).is_ok());
+    assert_eq!(run(&body("123456"), options), Err(Fault::TooLarge("bytes of a field", 5)));
+    let wider = Options { field_bytes: 7, ..options };
     assert_eq!(run(&body("1234567"), wider), Err(Fault::TooLarge("bytes of a file", 6)));
-    let one = Limits { parts: 1, ..limits };
+    let one = Options { parts: 1, ..options };
     assert_eq!(run(&body("1"), one), Err(Fault::TooLarge("parts", 1)));
-    let short = Limits { header_bytes: fields - 1, ..limits };
+    let short = Options { header_bytes: fields - 1, ..options };
     let what = Fault::TooLarge("bytes of a part's fields", fields as u64 - 1);
     assert_eq!(run(&body("1"), short), Err(what));
     let endless = format!("--xYz\r\nA: {}", "b".repeat(5000));
-    assert!(matches!(parse(endless.as_bytes(), &[], limits), Err(Fault::TooLarge(..))));
+    assert!(matches!(parse(endless.as_bytes(), &[], options), Err(Fault::TooLarge(..))));
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn nothing_that_arrives_is_too_strange() {
         let body: String = (0..next(30)).map(|_| parts[next(parts.len())]).collect();
         let cut = next(body.len() + 1);
         let (whole, cut) = (
-            parse(body.as_bytes(), &[], Limits::default()),
-            parse(body.as_bytes(), &[cut], Limits::default()),
+            parse(body.as_bytes(), &[], Options::default()),
+            parse(body.as_bytes(), &[cut], Options::default()),
         );
         assert_eq!(whole, cut, "{body:?}");
     }
@@ -231,10 +231,10 @@ fn a_form_is_answered_when_it_is_complete_or_at_its_first_fault() {
             writer.send(200, &[], format!("{} {}", self.parts, self.bytes).as_bytes());
         }
     }
-    let limits = Limits { body_bytes: 200, ..Limits::default() };
+    let options = Options { body_bytes: 200, ..Options::default() };
     let router = Rc::new(Router::new().post("/", move |request, reply| {
         assert_eq!(is_form(request), request.header("content-type").is_some());
-        read(request, reply, limits, Count::default())
+        read(request, reply, options, Count::default())
     }));
     let form =
         |name: &str, content: &str| format!("--xYz\r\n{}{content}\r\n--xYz--\r\n", field(name));

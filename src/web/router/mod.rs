@@ -272,6 +272,13 @@ impl Router {
         let Some(route) = self.routes.get(*found.value) else {
             return self.unrouted(path, head, reply);
         };
+        // The fallback of a nested router: a slash more or less may be meant.
+        if route.methods.is_empty()
+            && let Some(location) = self.canonical(path, head)
+        {
+            let request = Request::new(head);
+            return self.run(&route.around, &request, reply, &|_, reply| moved(&location, reply));
+        }
         let Some(request) = Request::routed(head, &route.pattern, found.params) else {
             return self.run(&[], &Request::new(head), reply, &bad_path);
         };
@@ -299,9 +306,7 @@ impl Router {
             });
         }
         if let Some(location) = self.canonical(path, head) {
-            return self.run(&[], &request, reply, &|_, reply| {
-                reply.send(308, &[("Location", location.as_bytes())], b"")
-            });
+            return self.run(&[], &request, reply, &|_, reply| moved(&location, reply));
         }
         match &self.fallback {
             Some(handler) => self.run(&[], &request, reply, &**handler),
@@ -320,7 +325,8 @@ impl Router {
             Some(without) => without.to_owned(),
             None => format!("{path}/"),
         };
-        self.tree.at(&location).ok()?;
+        let found = self.tree.at(&location).ok()?;
+        self.routes.get(*found.value).filter(|route| !route.methods.is_empty())?;
         if let Some(query) = head.query() {
             location.push('?');
             location.push_str(query);
@@ -417,6 +423,10 @@ impl Route {
             .field("Allow", self.allow.clone())
             .answer(reply)
     }
+}
+
+fn moved(location: &str, reply: Reply<'_, '_>) -> Answered {
+    reply.send(308, &[("Location", location.as_bytes())], b"")
 }
 
 fn not_found(_: &Request<'_>, reply: Reply<'_, '_>) -> Answered {

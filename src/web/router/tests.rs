@@ -157,13 +157,17 @@ fn what_is_nested_keeps_its_middleware_and_its_fallback() {
         ("/in", "123"),
         ("/in/deep", "1234"),
         ("/in/deep/x", "1234"),
-        ("/in/", "123"),
         ("/in/else", "123"),
+        ("/in/else/", "123"),
         ("/in/deep/else", "123"),
     ] {
         assert_eq!(body(&ask(&router, "GET", target)), expected, "{target}");
     }
     assert_eq!(status(&ask(&router, "GET", "/else")), "404");
+    for (target, expected) in [("/in/?q", "/in?q"), ("/in/deep/x/", "/in/deep/x")] {
+        let answer = ask(&router, "GET", target);
+        assert_eq!((status(&answer), field(&answer, "Location")), ("308", Some(expected)));
+    }
 }
 
 #[test]

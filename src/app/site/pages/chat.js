@@ -89,8 +89,11 @@ const told = {
     you = name;
     members = new Map(list.map((member) => [member.name, member.via]));
     line.works();
+    // Whoever joined by the keyboard goes on there.
+    const enters = $("join").contains(document.activeElement);
     $("join").hidden = true;
     $("room").hidden = false;
+    if (enters) $("text").focus();
     refuse("");
     people();
     for (const one of history) message(one);
@@ -185,7 +188,10 @@ $("leave").addEventListener("click", () => {
 });
 
 log.addEventListener("scroll", () => { if (atEnd()) $("below").hidden = true; });
-$("below").addEventListener("click", () => { log.scrollTop = log.scrollHeight; });
+$("below").addEventListener("click", () => {
+  log.scrollTop = log.scrollHeight;
+  $("text").focus();
+});
 document.addEventListener("visibilitychange", () => { if (!document.hidden) count(0); });
 
 $("name").value = quietly(() => localStorage.getItem("name")) ?? "";

@@ -108,10 +108,12 @@ function put(note, tag, keep) {
 }
 
 function clear() {
+  const leaves = !$("editor").hidden;
   open = etag = null;
   $("editor").hidden = true;
   $("blank").hidden = false;
   split.classList.remove("open");
+  if (leaves) $("new").focus();
   draw();
 }
 
@@ -230,10 +232,12 @@ async function restore(id, note) {
   }
 }
 
-/** One request at a time; a server that cannot be reached is said, and nothing typed is lost. */
+/**
+ * One request at a time; a server that cannot be reached is said, and nothing typed is lost. No button
+ * is disabled meanwhile: it would lose the keyboard's focus.
+ */
 async function occupied(work) {
   busy = true;
-  $("save").disabled = $("delete").disabled = true;
   refuse("");
   $("status").textContent = "";
   try {
@@ -242,7 +246,6 @@ async function occupied(work) {
     refuse("The server does not answer. Your text is still here; try again.");
   }
   busy = false;
-  $("save").disabled = $("delete").disabled = false;
 }
 
 // ---- where we are: nothing, #new, or #ID

@@ -151,14 +151,15 @@ for (const [at, id] of ["sse", "ws"].entries()) {
 }
 
 const poll = new Pane("poll", "next");
+let asking = false;
 poll.reset();
 
 $("poll").querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const button = event.submitter ?? $("poll").querySelector("button");
+  if (asking) return;
   const ask = new URLSearchParams({ after: $("after").value || "0", limit: 20 });
   if ($("wait").value !== "0") ask.set("wait", $("wait").value);
-  button.disabled = true;
+  asking = true;
   poll.state("", $("wait").value === "0" ? "asking" : "waiting for the next message");
   try {
     const reply = await fetch(`/topics/${encodeURIComponent(topics[0])}?${ask}`, { cache: "no-store" });
@@ -172,7 +173,7 @@ $("poll").querySelector("form").addEventListener("submit", async (event) => {
   } catch (error) {
     poll.state("off", error.message);
   }
-  button.disabled = false;
+  asking = false;
 });
 
 // ---- the forms
@@ -223,10 +224,8 @@ $("follow").addEventListener("submit", (event) => {
 async function known() {
   const reply = await fetch("/topics", { cache: "no-store" }).catch(() => null);
   if (!reply?.ok) return;
-  const told = await reply.json();
-  const list = Array.isArray(told) ? told : told.topics ?? [];
-  const names = list.map((topic) => topic.topic ?? topic.name ?? topic);
-  $("known").replaceChildren(...names.map((value) => el("option", { value })));
+  const { topics: list } = await reply.json();
+  $("known").replaceChildren(...list.map(({ name }) => el("option", { value: name })));
 }
 
 for (const stream of streams) stream.start(true);
