@@ -37,7 +37,7 @@ pub fn check(head: &Head<'_>) -> Result<String, Unfit> {
     if head.method != "GET" {
         return Err(Unfit::Malformed("a WebSocket begins with GET"));
     }
-    if !all(head, "Sec-WebSocket-Version").eq([b"13"]) {
+    if !head.headers().values("Sec-WebSocket-Version").eq([b"13"]) {
         return Err(Unfit::Version);
     }
     let mut keys = head.headers().values("Sec-WebSocket-Key");
@@ -74,7 +74,7 @@ pub enum Origins {
 impl Origins {
     /// True if the request comes from an allowed page, or from none.
     pub fn allow(&self, head: &Head<'_>) -> bool {
-        all(head, "Origin").all(|origin| match self {
+        head.headers().values("Origin").all(|origin| match self {
             Origins::Any => true,
             Origins::List(list) => {
                 list.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin))
