@@ -213,6 +213,9 @@ pub struct Env {
     /// What WebSockets put messages together in; away while one does.
     #[cfg(feature = "web")]
     pub(crate) scratch: Option<Box<crate::proto::ws::Scratch>>,
+    /// Bytes that WebSockets hold: of messages that are not whole yet, and that wait for room.
+    #[cfg(feature = "web")]
+    pub(crate) held: usize,
     /// Compression of WebSockets that keep no context of their own.
     #[cfg(feature = "web")]
     pub(crate) contexts: crate::proto::ws::Pool,
@@ -233,6 +236,8 @@ impl Env {
             plain: Out::new(false),
             #[cfg(feature = "web")]
             scratch: None,
+            #[cfg(feature = "web")]
+            held: 0,
             #[cfg(feature = "web")]
             contexts: crate::proto::ws::Pool::default(),
         }

@@ -55,6 +55,8 @@ pub mod code {
     pub const EXTENSION: u16 = 1010;
     /// The endpoint failed.
     pub const INTERNAL: u16 = 1011;
+    /// The endpoint has too much to do now.
+    pub const TRY_LATER: u16 = 1013;
 }
 
 /// True for a code that may be in a close frame: those that IANA lists for it, and those left to

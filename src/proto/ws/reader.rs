@@ -159,6 +159,12 @@ impl Reader {
         self.partial.is_none() && !self.is_closed
     }
 
+    /// Bytes of memory that an unfinished message takes.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
+    }
+
     /// True once the peer's close frame has been read.
     pub fn is_closed(&self) -> bool {
         self.is_closed

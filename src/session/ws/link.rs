@@ -117,8 +117,14 @@ impl Link {
         self.queue.is_some()
     }
 
+    /// Bytes of them.
+    #[inline]
+    pub(super) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.bytes)
+    }
+
     fn unsent(&self, cx: &Cx<'_>) -> usize {
-        cx.unsent() + self.queue.as_ref().map_or(0, |queue| queue.bytes)
+        cx.unsent() + self.queued()
     }
 
     /// What the session does next: goes on, or ends when both close frames are out.

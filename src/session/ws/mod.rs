@@ -141,6 +141,9 @@ pub struct Options {
     /// Bytes that a handler may send while the peer does not take them; more end the connection.
     /// 16 MiB.
     pub max_queued: usize,
+    /// Bytes that all connections of the loop may hold together, of messages that have not come in
+    /// full and of those that wait for room. Whoever would add to more is closed with 1013.
+    pub together: usize,
 }
 
 /// What becomes of a peer that does not take frames as fast as they are made for it.
@@ -166,6 +169,7 @@ impl Default for Options {
             max_unsent: 1024 * 1024,
             slow: Slow::Drop,
             max_queued: 16 * 1024 * 1024,
+            together: 256 * 1024 * 1024,
         }
     }
 }
@@ -187,6 +191,8 @@ struct WebSocket<H> {
     link: Link,
     /// The peer has ended the stream, cleanly or not.
     ended: Option<bool>,
+    /// What was added to the loop's sum of bytes held.
+    held: usize,
 }
 
 impl<H: Handler> Session for WebSocket<H> {
@@ -208,7 +214,10 @@ impl<H: Handler> Session for WebSocket<H> {
         let flow = self.take(input, &mut scratch, cx);
         scratch.tidy();
         cx.env().scratch = Some(scratch);
-        flow
+        match flow {
+            Flow::Continue if self.account(cx.env()) => self.shed(cx),
+            flow => flow,
+        }
     }
 
     fn on_eof(&mut self, clean: bool, _: &mut Cx<'_>) -> Flow {
@@ -218,7 +227,9 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_drain(&mut self, cx: &mut Cx<'_>) -> Flow {
-        if !self.link.pour(cx) {
+        let is_poured = self.link.pour(cx);
+        self.account(cx.env());
+        if !is_poured {
             return self.link.flow(self.reader.is_closed(), Flow::Continue);
         }
         if let Some(clean) = self.ended {
@@ -256,6 +267,7 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_close(&mut self, _: CloseReason, env: &mut Env) {
+        env.held = env.held.saturating_sub(std::mem::take(&mut self.held));
         let (code, reason) = self.link.farewell();
         self.handler.on_close(code, &reason, env);
     }
@@ -270,7 +282,23 @@ impl<H: Handler> Session for WebSocket<H> {
 
 impl<H: Handler> WebSocket<H> {
     fn new(handler: H, reader: Reader, link: Link) -> Self {
-        WebSocket { handler, reader, link, ended: None }
+        WebSocket { handler, reader, link, ended: None, held: 0 }
+    }
+
+    /// Keeps the loop's sum of bytes held. True if this connection has added to it beyond the bound.
+    #[inline]
+    fn account(&mut self, env: &mut Env) -> bool {
+        let before = std::mem::replace(&mut self.held, self.reader.held() + self.link.queued());
+        env.held = (env.held + self.held).saturating_sub(before);
+        self.held > before && env.held > self.link.options().together
+    }
+
+    #[cold]
+    fn shed(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let what = "too much is held for others";
+        self.link.remember(code::TRY_LATER, what);
+        self.link.close(code::TRY_LATER, what, cx);
+        Flow::Close(CloseMode::Linger, CloseReason::Overflow)
     }
 
     /// What it means that the peer has ended the stream.

@@ -407,6 +407,29 @@ fn a_long_message_is_written_as_the_peer_takes_it() {
 }
 
 #[test]
+fn what_all_hold_together_is_bounded() {
+    let options = Options { together: 10_000, ..Options::default() };
+    let begun = [&[0x01, 0xfe, 0x10, 0, 0, 0, 0, 0][..], &[b'x'; 4000]].concat();
+    let mut server = opened(options.clone());
+    server.feed(&begun);
+    assert!(server.env.held >= 4000);
+    server.feed(&[b'x'; 96]);
+    server.feed(&frame(0x80, b""));
+    assert_eq!((server.env.held, server.said().len()), (0, 0), "the message is whole");
+    // As if others held as much.
+    server.env.held += 8000;
+    server.feed(&begun);
+    assert_eq!(server.said()[..4], *b"\x88\x1d\x03\xf5", "1013");
+    assert_eq!(server.connection.reason(), CloseReason::Overflow);
+    server.hang_up();
+    assert_eq!(server.env.held, 8000);
+
+    let mut server = opened(Options { together: 500_000, ..Options::default() });
+    server.feed(&frame(0x81, b"repeat 100000"));
+    assert_eq!(server.connection.reason(), CloseReason::Overflow, "what waits for room counts");
+}
+
+#[test]
 fn much_in_few_bytes_is_heard_in_turns() {
     let options = Options { deflate: Some(Deflate::default()), ..Options::default() };
     let long: &'static str = "x".repeat(900_000).leak();
