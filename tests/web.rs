@@ -94,6 +94,26 @@ fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn pages_come_in_the_coding_that_suits_best() {
+    let mut visit = Visit::new();
+    for path in ["/", "/chat", "/assets/site.js", "/metrics"] {
+        for (wish, coding) in [
+            ("gzip", Some("gzip")),
+            ("gzip;q=0.5, br", Some("br")),
+            ("zstd", None),
+            ("gzip;q=0, br;q=0", None),
+        ] {
+            let answer = visit.say(&format!(
+                "GET {path} HTTP/1.1\r\nHost: test\r\nAccept-Encoding: {wish}\r\n\r\n"
+            ));
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path} {wish}");
+            assert_eq!(field(&answer, "Content-Encoding"), coding, "{path} {wish}");
+            assert_eq!(field(&answer, "Vary"), Some("Accept-Encoding"), "{path} {wish}");
+        }
+    }
+}
+
+#[test]
 fn every_path_answers_its_methods_and_names_them_to_others() {
     let reading = "GET, HEAD, OPTIONS";
     let echo = "POST, PUT, OPTIONS";

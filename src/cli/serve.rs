@@ -153,7 +153,7 @@ impl Serve {
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
         }
-        services.site.describe(&rows).map_err(io::Error::other)?;
+        services.site.describe(&rows)?;
         signals::watch(&mut reactor, self.drain, reload(secure.as_ref(), requests.clone()))?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);

@@ -22,7 +22,8 @@ mod store;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::session::http::{Answered, Reply};
+use crate::session::http::{Answered, Reply, Response};
+use crate::web::coding::{self, Wish};
 use crate::web::metrics::Registry;
 use crate::web::problem::Problem;
 use crate::web::router::{Request, Router};
@@ -101,9 +102,10 @@ impl Notes {
             Ok(asked) => asked,
             Err(problem) => return problem.answer(reply),
         };
-        let ledger = Arc::clone(&self.ledger);
+        let (ledger, wish) = (Arc::clone(&self.ledger), Wish::of(request, &Default::default()));
         reply.offload(move || {
-            answers::page(ledger.store().list(asked.after.as_deref(), asked.limit), asked.limit)
+            let found = ledger.store().list(asked.after.as_deref(), asked.limit);
+            wish.grant(answers::page(found, asked.limit))
         })
     }
 
@@ -193,8 +195,9 @@ fn options(_: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
     reply.send(204, headers, b"")
 }
 
-fn describe(_: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
-    let headers: &[(&str, &[u8])] =
-        &[("Content-Type", json::MEDIA_TYPE.as_bytes()), ("Cache-Control", b"no-cache")];
-    reply.send_shared(200, headers, crate::Bytes::from_static(DESCRIPTION))
+fn describe(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
+    let response = Response::new(200, crate::Bytes::from_static(DESCRIPTION))
+        .with("Content-Type", json::MEDIA_TYPE)
+        .with("Cache-Control", "no-cache");
+    coding::send(request, reply, response, &Default::default())
 }

@@ -14,6 +14,7 @@
 //! | `/form`, `/cookies`, `/negotiate` | what a form says, cookies, a choice among representations |
 //! | `/metrics` | the counters of the loop, the site and its services |
 
+mod coded;
 mod exchange;
 mod forms;
 mod metrics;
@@ -25,15 +26,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::Fault;
-use crate::proto::h1::encode::InvalidHeader;
 use crate::proto::h1::{Framing, Head};
 use crate::session::Env;
-use crate::session::http::{Answered, Handler, Origin, Prepared, Reply};
+use crate::session::http::{Answered, Handler, Origin, Prepared, Reply, Response};
+use crate::web::coding;
 use crate::web::cors::Cors;
 use crate::web::log::Log;
 use crate::web::metrics::{Page, Registry, Route};
 use crate::web::problem::Problem;
 use crate::web::router::{Request, Router};
+use coded::Coded;
 use exchange::{Bytes, Delay, Mirror, Work};
 use pages::ASSETS;
 pub use pages::Row;
@@ -48,8 +50,6 @@ type Headers = &'static [(&'static str, &'static [u8])];
 const TEXT: Headers = &[("Content-Type", b"text/plain; charset=utf-8")];
 const PLAINTEXT: Headers = &[("Content-Type", b"text/plain")];
 const JSON: Headers = &[("Content-Type", b"application/json")];
-const METRICS: Headers =
-    &[("Content-Type", Page::CONTENT_TYPE.as_bytes()), ("Cache-Control", b"no-store")];
 
 const PAGE: Headers = &[
     ("Content-Type", pages::HTML.as_bytes()),
@@ -87,7 +87,7 @@ pub struct Site {
     /// Every answer has to pass the access log or CORS.
     is_watched: bool,
     router: Router,
-    pages: Rc<OnceCell<Vec<Prepared>>>,
+    pages: Rc<OnceCell<Vec<Coded>>>,
     log: Option<Rc<Log>>,
 }
 
@@ -126,14 +126,16 @@ impl Site {
             Prepared::new(200, PLAINTEXT, b"Hello, World!").map_err(io::Error::other)?;
         let pages = Rc::new(OnceCell::new());
         let router = trials(Router::new(), parts.burn)
-            .get("/plaintext", prepared(plaintext.clone()))
+            .get("/plaintext", {
+                let plaintext = plaintext.clone();
+                move |_, reply| reply.prepared(&plaintext)
+            })
             .get("/healthz", health)
             .get("/metrics", {
                 let registry = Rc::clone(&parts.registry);
-                move |_, reply| measures(&registry, reply)
+                move |request, reply| measures(&registry, request, reply)
             });
-        let router = with_pages(forms::routes(router), &pages)
-            .map_err(io::Error::other)?
+        let router = with_pages(forms::routes(router), &pages)?
             .nest("", parts.routes)
             .wrap(parts.registry.watch());
         let is_open = parts.cors.is_some();
@@ -149,32 +151,25 @@ impl Site {
     /// # Errors
     ///
     /// A page cannot be framed; that would be a mistake in this file.
-    pub fn describe(&self, rows: &[Row]) -> Result<(), InvalidHeader> {
+    pub fn describe(&self, rows: &[Row]) -> io::Result<()> {
         let pages = pages::render(rows).into_iter();
-        let pages: Result<_, _> =
-            pages.map(|(_, html)| Prepared::new(200, PAGE, html.as_bytes())).collect();
+        let pages: io::Result<_> =
+            pages.map(|(_, html)| Coded::new(PAGE, html.as_bytes())).collect();
         // The first description stays.
         let _ = self.pages.set(pages?);
         Ok(())
     }
 }
 
-/// An answer that is always the same.
-fn prepared(answer: Prepared) -> impl Fn(&Request<'_>, Reply<'_, '_>) -> Answered + 'static {
-    move |_, reply| reply.prepared(&answer)
-}
-
 /// The pages, once they are described, and what they load.
-fn with_pages(
-    mut router: Router,
-    pages: &Rc<OnceCell<Vec<Prepared>>>,
-) -> Result<Router, InvalidHeader> {
+fn with_pages(mut router: Router, pages: &Rc<OnceCell<Vec<Coded>>>) -> io::Result<Router> {
     for (at, path) in pages::paths().enumerate() {
         let pages = Rc::clone(pages);
-        router = router.get(path, move |_, reply| match pages.get().and_then(|all| all.get(at)) {
-            Some(page) => reply.prepared(page),
-            None => reply.text(503, "not yet\n"),
-        });
+        router =
+            router.get(path, move |request, reply| match pages.get().and_then(|all| all.get(at)) {
+                Some(page) => page.answer(request, reply),
+                None => reply.text(503, "not yet\n"),
+            });
     }
     for asset in ASSETS {
         let headers: [(&str, &[u8]); 3] = [
@@ -182,7 +177,8 @@ fn with_pages(
             ("X-Content-Type-Options", b"nosniff"),
             ("Cache-Control", b"no-cache"),
         ];
-        router = router.get(asset.path, prepared(Prepared::new(200, &headers, asset.bytes)?));
+        let coded = Coded::new(&headers, asset.bytes)?;
+        router = router.get(asset.path, move |request, reply| coded.answer(request, reply));
     }
     Ok(router)
 }
@@ -237,11 +233,14 @@ fn health(_: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
 }
 
 /// What the loop counts, what the site counts, and what services have registered.
-fn measures(registry: &Registry, mut reply: Reply<'_, '_>) -> Answered {
+fn measures(registry: &Registry, request: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
     let mut page = Page::new();
     metrics::render(reply.env(), &mut page);
     registry.render(&mut page);
-    reply.send(200, METRICS, page.text().as_bytes())
+    let response = Response::new(200, page.text())
+        .with("Content-Type", Page::CONTENT_TYPE)
+        .with("Cache-Control", "no-store");
+    coding::send(request, reply, response, &Default::default())
 }
 
 fn mirror(request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {

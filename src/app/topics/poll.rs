@@ -11,6 +11,7 @@ use super::{MOST, check, number, publish};
 use crate::session::Message;
 use crate::session::http::{Answered, Exchange, Reply, Response, Writer};
 use crate::time::Moment;
+use crate::web::coding;
 use crate::web::json;
 use crate::web::problem::Problem;
 use crate::web::router::Request;
@@ -59,7 +60,8 @@ pub(super) fn answer(hub: &Rc<Hub>, request: &Request<'_>, mut reply: Reply<'_, 
     asked.after = hub.resume(asked.after, reply.env());
     let (found, lost) = hub.messages(&asked.name, asked.after, asked.limit);
     if !found.is_empty() || asked.wait.is_zero() || reply.env().draining {
-        return reply.respond(page(&found, asked.after, lost));
+        let page = page(&found, asked.after, lost);
+        return coding::send(request, reply, page, &Default::default());
     }
     let (token, names) = (reply.token(), [asked.name.clone()]);
     match hub.subscribe(&names, Some(asked.after), token, reply.env()) {

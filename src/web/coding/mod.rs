@@ -1,7 +1,8 @@
 //! Content codings: which answers are compressed, with what, and how (RFC 9110 §8.4).
 //!
 //! Called by handlers that make whole answers ([`send`], or [`coded`] around a function that
-//! returns one), and by exchanges that stream theirs ([`Stream`]). What is compressed here was made
+//! returns one; [`Wish`] if it is made off the loop), and by exchanges that stream theirs
+//! ([`Stream`]). What is compressed here was made
 //! for one request; files are the business of [`files`](super::files), which compresses them once.
 //!
 //! Never compressed: types that are compressed already, short bodies, parts of a body, answers that
@@ -191,20 +192,44 @@ pub fn compress(body: &[u8], coding: Coding, options: &Options) -> io::Result<Ve
 pub fn send(
     head: &Head<'_>,
     reply: Reply<'_, '_>,
-    mut response: Response,
+    response: Response,
     options: &Options,
 ) -> Answered {
-    if !varies(&response, options) {
-        return reply.respond(response);
+    let wish = Wish::of(head, options);
+    match response.body.len() > options.offload_bytes && wish.changes(&response) {
+        true => reply.offload(move || wish.grant(response)),
+        false => reply.respond(wish.grant(response)),
     }
-    vary(&mut response);
-    match Coding::choose(head.headers(), &DYNAMIC) {
-        None | Some(Coding::Identity) => reply.respond(response),
-        Some(coding) if response.body.len() > options.offload_bytes => {
-            let options = options.clone();
-            reply.offload(move || made(response, coding, &options))
+}
+
+/// What a client would like, for a response that is made later or on another thread.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    coding: Coding,
+    options: Options,
+}
+
+impl Wish {
+    /// The wish of a request.
+    pub fn of(head: &Head<'_>, options: &Options) -> Self {
+        let coding = Coding::choose(head.headers(), &DYNAMIC).unwrap_or(Coding::Identity);
+        Wish { coding, options: options.clone() }
+    }
+
+    /// The response, compressed if it should be.
+    pub fn grant(&self, mut response: Response) -> Response {
+        if !varies(&response, &self.options) {
+            return response;
         }
-        Some(coding) => reply.respond(made(response, coding, options)),
+        vary(&mut response);
+        match self.coding {
+            Coding::Identity => response,
+            coding => made(response, coding, &self.options),
+        }
+    }
+
+    fn changes(&self, response: &Response) -> bool {
+        self.coding != Coding::Identity && varies(response, &self.options)
     }
 }
 
