@@ -52,7 +52,7 @@
 //! ```
 //!
 //! A host that has a loop of its own calls [`Reactor::turn`] instead of [`Reactor::run`]; see the
-//! examples `tick`, `nested` and `worker`.
+//! examples `tick`, `nested` and `worker`; `rest` and `broadcast` show the web on it.
 //!
 //! # The journey of one request
 //!
