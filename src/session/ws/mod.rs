@@ -193,6 +193,9 @@ struct WebSocket<H> {
     ended: Option<bool>,
     /// What was added to the loop's sum of bytes held.
     held: usize,
+    /// Bytes that were left of the input. They come again with the next, and with whatever else
+    /// happens.
+    left: usize,
 }
 
 impl<H: Handler> Session for WebSocket<H> {
@@ -209,9 +212,13 @@ impl<H: Handler> Session for WebSocket<H> {
     }
 
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
-        self.link.heard(cx);
+        // What was left before is no sign of life.
+        if input.len() > self.left {
+            self.link.heard(cx);
+        }
         let mut scratch = cx.env().scratch.take().unwrap_or_default();
         let flow = self.take(input, &mut scratch, cx);
+        self.left = input.len();
         scratch.tidy();
         cx.env().scratch = Some(scratch);
         match flow {
@@ -282,7 +289,7 @@ impl<H: Handler> Session for WebSocket<H> {
 
 impl<H: Handler> WebSocket<H> {
     fn new(handler: H, reader: Reader, link: Link) -> Self {
-        WebSocket { handler, reader, link, ended: None, held: 0 }
+        WebSocket { handler, reader, link, ended: None, held: 0, left: 0 }
     }
 
     /// Keeps the loop's sum of bytes held. True if this connection has added to it beyond the bound.

@@ -269,6 +269,16 @@ fn silence_is_pinged_and_then_ended() {
 }
 
 #[test]
+fn half_a_head_is_no_sign_of_life_twice() {
+    let mut server = opened(Options::default());
+    server.feed(&frame(0x81, b"hi")[..1]);
+    assert_eq!(server.wait(), Duration::from_secs(30));
+    assert_eq!(server.said(), b"\x89\x00");
+    assert_eq!(server.wait(), Duration::from_secs(20));
+    assert_eq!(server.connection.reason(), CloseReason::TimedOut(crate::error::Phase::Idle));
+}
+
+#[test]
 fn who_comes_while_the_loop_drains_is_told_so() {
     let mut server = End::server(Options::default());
     server.env.draining = true;
