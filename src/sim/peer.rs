@@ -246,7 +246,8 @@ impl Peer {
     }
 
     fn write(&mut self, conn: usize, net: &mut Net) {
-        while self.sent < self.script.len() && net.now >= self.next_write {
+        // Who has ended its direction may hear a ping, and cannot answer it.
+        while !self.shut && self.sent < self.script.len() && net.now >= self.next_write {
             if self.lock_step && !self.is_answered() {
                 return;
             }
