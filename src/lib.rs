@@ -119,9 +119,13 @@ pub mod app;
 pub mod buf;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod compare;
 pub mod connection;
 pub mod error;
 pub mod limits;
+#[cfg(feature = "cli")]
+pub mod measure;
 pub mod probe;
 pub mod proto;
 pub mod reactor;

@@ -18,7 +18,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["base", "proto", "session", "connection", "reactor"]),
     ("web", &["base", "proto", "session"]),
     ("app", &["base", "proto", "session", "web"]),
-    ("cli", &["base", "proto", "session", "connection", "reactor", "app", "web"]),
+    // Other ways to wait for the same connections.
+    ("blocking", &["base", "session", "connection", "reactor"]),
+    // What is measured, as plain data; a load, which is a client; and the comparison of models.
+    ("measure", &[]),
+    ("load", &["base", "proto", "session", "connection", "reactor", "measure"]),
+    ("compare", &["measure"]),
+    (
+        "cli",
+        &[
+            "base",
+            "proto",
+            "session",
+            "connection",
+            "reactor",
+            "app",
+            "web",
+            "blocking",
+            "measure",
+            "load",
+            "compare",
+        ],
+    ),
 ];
 
 /// The files at the root of `src` that every layer may use.
