@@ -2,7 +2,6 @@
 //!
 //! The command makes a plan from the flags and carries it out step by step.
 
-use std::iter;
 use std::time::Duration;
 
 use super::model::Contestant;
@@ -43,6 +42,8 @@ pub struct Ground {
     pub most_connections: u64,
     /// What the reference model answered of plain requests, a second.
     pub capacity: f64,
+    /// True if there is a tracer that counts system calls.
+    pub has_tracer: bool,
 }
 
 /// A load and what is to become of it.
@@ -76,6 +77,10 @@ pub struct Plan {
     pub pace: Pace,
     /// What is left out, and why.
     pub left_out: Vec<String>,
+    /// The most connections that a load was to have, also of those that are left out.
+    pub wanted: u64,
+    /// For each model the load under which a tracer counts its system calls afterwards.
+    pub traced: Vec<Option<Load>>,
 }
 
 /// The window may be so short and so long when the profile chooses it.
@@ -86,6 +91,12 @@ const PROCESSES: Duration = Duration::from_millis(100);
 
 /// A connection is made, on both sides, and ended.
 const CONNECTION: Duration = Duration::from_micros(60);
+
+/// A tracer looks at a model.
+pub const TRACE: Duration = Duration::from_millis(900);
+
+/// More connections than this are not traced.
+const TRACED_CONNECTIONS: f64 = 64.0;
 
 /// The same with a TLS handshake.
 const TLS_CONNECTION: Duration = Duration::from_millis(1);
@@ -179,11 +190,12 @@ impl Plan {
             [one] => Some(one),
             _ => None,
         };
-        let (mut planned, mut left_out) = (Vec::new(), Vec::new());
+        let (mut planned, mut left_out, mut wanted) = (Vec::new(), Vec::new(), 0);
         for workload in wishes.workloads() {
             for x in wishes.places(workload, ground) {
                 let load = Load { workload, x };
                 let shape = load.shape(connections);
+                wanted = wanted.max(shape.connections + shape.beside);
                 if let Some(why) = too_many(&load, shape, ground) {
                     left_out.push(why);
                     continue;
@@ -199,8 +211,12 @@ impl Plan {
             connections,
             capacity: ground.capacity,
         };
+        let traces = ground.has_tracer && wishes.profile != Profile::Quick;
+        let traced = |model| traces.then(|| to_trace(&planned, model)).flatten();
+        let traced = (0..models.len()).map(traced).collect();
         let (least, most) = WINDOWS;
-        let mut plan = Plan { planned, pace: pace(Duration::from_millis(least)), left_out };
+        let shortest = pace(Duration::from_millis(least));
+        let mut plan = Plan { planned, pace: shortest, left_out, wanted, traced };
         let windows = match wishes.window {
             Some(window) => vec![window],
             None => (least..=most).rev().step_by(10).map(Duration::from_millis).collect(),
@@ -249,8 +265,19 @@ impl Plan {
             u32::try_from(models).unwrap_or(u32::MAX) * planned.runs
         };
         let all = self.planned.iter().map(|planned| self.takes(&planned.load) * runs(planned));
-        all.chain(iter::once(Duration::ZERO)).sum()
+        all.sum::<Duration>() + TRACE * self.traced.iter().flatten().map(|_| 1).sum::<u32>()
     }
+}
+
+/// The load under which system calls are traced: keep-alive with the most connections that are few
+/// enough for a traced process.
+fn to_trace(planned: &[Planned], model: usize) -> Option<Load> {
+    let loads = planned.iter().filter(|planned| {
+        planned.load.workload == Workload::KeepAlive
+            && planned.load.x <= TRACED_CONNECTIONS
+            && matches!(planned.refused.get(model), Some(None))
+    });
+    loads.map(|planned| planned.load).next_back()
 }
 
 /// Why this machine cannot open so many connections, if it cannot.
@@ -291,7 +318,8 @@ mod tests {
     }
 
     const ALL: &[&str] = &["blocking", "threads", "pool", "spin", "level", "loop", "loops=2", "go"];
-    const GROUND: Ground = Ground { most_connections: 19_900, capacity: 45_678.0 };
+    const GROUND: Ground =
+        Ground { most_connections: 19_900, capacity: 45_678.0, has_tracer: true };
 
     #[test]
     fn every_profile_keeps_to_its_time_and_uses_it() {
@@ -311,7 +339,10 @@ mod tests {
         let steps = plan.steps();
         let sum: Duration =
             steps.iter().map(|step| plan.takes(&plan.planned[step.load].load)).sum();
-        assert_eq!(sum, plan.estimate());
+        let traced = plan.traced.iter().flatten().count() as u32;
+        assert_eq!((sum + TRACE * traced, traced), (plan.estimate(), 8));
+        assert_eq!(plan.traced[0].map(|load| load.x), Some(1.0), "one connection for blocking");
+        assert_eq!(plan.traced[1].map(|load| load.x), Some(64.0));
         let distinct: HashSet<_> =
             steps.iter().map(|step| (step.round, step.load, step.model)).collect();
         assert_eq!(distinct.len(), steps.len());
@@ -375,6 +406,7 @@ mod tests {
         let says = "keep-alive at 1000: 1000 connections are more than the 900";
         assert!(plan.left_out[0].starts_with(says), "{:?}", plan.left_out);
         assert!(plan.planned.iter().all(|planned| planned.load.x != 1000.0));
+        assert_eq!(plan.wanted, 1016);
     }
 
     #[test]

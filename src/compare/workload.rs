@@ -247,7 +247,10 @@ impl Load {
             }
             Workload::Tls => add("--insecure".into()),
             Workload::Handshakes => {
-                ["--insecure", "--fresh", "--handshakes"].into_iter().map(String::from).for_each(add);
+                ["--insecure", "--fresh", "--handshakes"]
+                    .into_iter()
+                    .map(String::from)
+                    .for_each(add);
             }
             Workload::Pipeline => add(format!("--pipeline={}", self.x)),
             Workload::Mix => add(format!("--also=http://{address}/compute/{}@1", self.x)),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::super::failure::{Failure, Kind};
 use crate::compare::plan::{Plan, Step};
 use crate::compare::result::{Point, Results, Run, VERSION};
+use crate::compare::workload::Load;
 use crate::measure::Outcome;
 
 /// The name of the file in the folder of a comparison.
@@ -50,24 +51,27 @@ impl Ledger {
         let Some(point) = self.point(step) else { return };
         match done {
             Ok(run) => point.runs.push(run),
-            Err(what) => point.refused = Some(what),
+            Err(what) if point.runs.is_empty() => point.refused = Some(what),
+            Err(what) => {
+                let (place, round) = (format!("{} at {}", point.workload, point.x), step.round + 1);
+                let what = format!("{place}, {}, run {round}: {what}", point.model);
+                self.results.left_out.push(what);
+            }
         }
     }
 
-    /// True if a run of this point has failed: another one would too, after as long a wait.
+    /// True if the first run of this point has failed: another one would too, after as long a wait.
     pub(super) fn has_failed(&mut self, step: &Step) -> bool {
         self.point(step).is_some_and(|point| point.refused.is_some())
     }
 
-    /// Keeps a tracer's count at the first run of the model under this workload.
-    pub(super) fn trace(&mut self, model: &str, workload: &str, calls: f64) {
-        let mut points = self.results.points.iter_mut();
-        let run = points
-            .find(|point| {
-                point.model == model && point.workload == workload && !point.runs.is_empty()
-            })
-            .and_then(|point| point.runs.first_mut());
-        if let Some(run) = run {
+    /// Keeps a tracer's count at the first run of the model under this load.
+    pub(super) fn trace(&mut self, model: &str, load: &Load, calls: f64) {
+        let is_it = |point: &&mut Point| {
+            point.model == model && point.workload == load.workload.name() && point.x == load.x
+        };
+        let point = self.results.points.iter_mut().find(is_it);
+        if let Some(run) = point.and_then(|point| point.runs.first_mut()) {
             run.traced_calls = Some(calls);
         }
     }

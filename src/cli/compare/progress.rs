@@ -111,8 +111,9 @@ mod tests {
     #[test]
     fn a_wait_is_told_roughly() {
         let shown = |millis| show_seconds(Duration::from_millis(millis));
-        assert_eq!([shown(0), shown(1500), shown(60_000), shown(1_170_000)], [
-            "0s", "2s", "1m", "20 min"
-        ]);
+        assert_eq!(
+            [shown(0), shown(1500), shown(60_000), shown(1_170_000)],
+            ["0s", "2s", "1m", "20 min"]
+        );
     }
 }
