@@ -2,9 +2,9 @@
 //!
 //! Pure: `cli/compare` starts processes and reads clocks, here is only what follows from figures.
 
+pub mod load;
 pub mod machine;
 pub mod model;
 pub mod plan;
 pub mod recovery;
 pub mod result;
-pub mod workload;

@@ -3,7 +3,7 @@
 //! The plan asks before it runs anything: a run that could only time out costs minutes and says
 //! less than a sentence.
 
-use super::workload::{Load, Shape};
+use super::load::{Load, Shape};
 
 /// A model as it takes part: its name on the command line, and what its server said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Contestant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::workload::Workload;
+    use crate::compare::load::Workload;
 
     #[test]
     fn only_what_would_wait_for_ever_is_refused() {

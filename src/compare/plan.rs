@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use super::load::{Load, Pace, Shape, Workload, round_rate};
 use super::model::Contestant;
-use super::workload::{Load, Pace, Shape, Workload, round_rate};
 
 /// How much is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

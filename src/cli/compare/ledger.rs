@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::failure::{Failure, Kind};
+use crate::compare::load::Load;
 use crate::compare::plan::{Plan, Step};
 use crate::compare::result::{Point, Results, Run, VERSION};
-use crate::compare::workload::Load;
 use crate::measure::Outcome;
 
 /// The name of the file in the folder of a comparison.

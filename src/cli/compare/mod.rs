@@ -21,10 +21,10 @@ use clap::Args;
 use super::cpus::Cpus;
 use super::failure::Failure;
 use super::units;
+use crate::compare::load::Workload;
 use crate::compare::model::{MODELS, plain};
 use crate::compare::plan::{Profile, Wishes};
 use crate::compare::result::Results;
-use crate::compare::workload::Workload;
 
 const EXAMPLES: &str = "\
 Examples:

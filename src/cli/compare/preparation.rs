@@ -14,10 +14,10 @@ use super::super::failure::{Failure, Kind};
 use super::child::Halt;
 use super::trial::Ground;
 use super::{Compare, system, tracer};
+use crate::compare::load::{Load, Pace, Workload};
 use crate::compare::model::{Contestant, MODELS, what};
 use crate::compare::plan::{self, Plan, Profile};
 use crate::compare::result::Model;
-use crate::compare::workload::{Load, Pace, Workload};
 
 /// The rates of planned requests follow what this one can do.
 const REFERENCE: &str = "loop";

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::child::{Child, Halt};
 use super::trial::{Ground, outcome};
-use crate::compare::workload::{Load, Pace};
+use crate::compare::load::{Load, Pace};
 
 /// How long requests are counted.
 const WINDOW: Duration = Duration::from_millis(300);

@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use super::super::cpus::Cpus;
 use super::child::{Child, Halt};
 use super::system;
+use crate::compare::load::{Load, Pace};
 use crate::compare::recovery::recovery_ms;
 use crate::compare::result::Run;
-use crate::compare::workload::{Load, Pace};
 use crate::measure::{Outcome, Ready, Sample};
 
 /// How long a server may take to listen. One that is compiled first needs a while, once.

@@ -1,4 +1,4 @@
-//! The workloads: what each of them asks of a server, and how `readyloop load` is told so.
+//! The loads: what each workload asks of a server, and how `readyloop load` is told so.
 //!
 //! The plan and the command use it. Nothing is started here.
 
@@ -67,7 +67,7 @@ pub struct Pace {
 pub struct Load {
     /// Which.
     pub workload: Workload,
-    /// The place, in the unit of [`Workload::axis`].
+    /// The place on its axis: connections, requests a second, bytes, µs of computing, ms stopped.
     pub x: f64,
 }
 
@@ -128,29 +128,19 @@ impl Workload {
         }
     }
 
-    /// What its axis is.
-    pub fn axis(self) -> &'static str {
-        match self {
-            Workload::KeepAlive
-            | Workload::Churn
-            | Workload::Tls
-            | Workload::Handshakes
-            | Workload::Echo
-            | Workload::WebSocket => "connections",
-            Workload::Open => "requests/s",
-            Workload::Idle => "idle connections",
-            Workload::Slow => "slow connections",
-            Workload::Pipeline => "requests on their way",
-            Workload::Payload => "bytes",
-            Workload::Compute | Workload::Mix => "µs of computing",
-            Workload::Stall => "ms stopped",
-            Workload::Overload => "offered ÷ capacity",
-        }
-    }
-
-    /// True if a larger place on the axis is more connections.
+    /// True if its axis is a number of connections.
     pub fn counts_connections(self) -> bool {
-        self.axis().ends_with("connections")
+        matches!(
+            self,
+            Workload::KeepAlive
+                | Workload::Churn
+                | Workload::Idle
+                | Workload::Slow
+                | Workload::Tls
+                | Workload::Handshakes
+                | Workload::Echo
+                | Workload::WebSocket
+        )
     }
 
     /// True if connections end after a request.
