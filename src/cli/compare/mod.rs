@@ -135,16 +135,16 @@ impl Compare {
 
     /// Reads results and draws them again.
     fn redraw(&self) -> Result<(), Failure> {
-        for path in &self.from {
-            self.show(&ledger::read(path)?)?;
-        }
-        Ok(())
+        let results: Result<Vec<_>, _> = self.from.iter().map(|path| ledger::read(path)).collect();
+        self.show(&results?)
     }
 
-    /// The table to the terminal, the report to its file.
-    fn show(&self, results: &Results) -> Result<(), Failure> {
-        let text = format!("{} points\n", results.points.len());
-        super::banner::print(text.as_bytes());
+    /// The table to the terminal, the report to its file; of two results what has changed.
+    fn show(&self, results: &[Results]) -> Result<(), Failure> {
+        for results in results {
+            let text = format!("{} points\n", results.points.len());
+            super::banner::print(text.as_bytes());
+        }
         Ok(())
     }
 }
