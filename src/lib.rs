@@ -116,6 +116,7 @@
 //! there; `tests/layers.rs` for who may import whom.
 
 pub mod app;
+pub mod blocking;
 pub mod buf;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -131,6 +132,7 @@ pub mod proto;
 pub mod reactor;
 pub mod session;
 pub mod sim;
+pub mod socket;
 pub mod time;
 pub mod token;
 #[cfg(feature = "web")]

@@ -16,6 +16,7 @@ mod knobs;
 mod lines;
 mod logger;
 mod man;
+mod model;
 mod place;
 mod row;
 mod serve;

@@ -16,7 +16,7 @@ mod listener;
 mod offload;
 mod ops;
 mod rule;
-mod sockopt;
+pub mod sockets;
 mod stream;
 mod table;
 mod timers;
