@@ -182,7 +182,10 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
         ("mio::", &["reactor/edge.rs"]),
         ("rustls::", &["connection/tls", "cli/"]),
         ("nix::", &["reactor/datagrams.rs", "reactor/edge.rs", "cli/"]),
-        ("libc::", &["reactor/sockopt.rs", "reactor/edge.rs", "reactor/accept.rs"]),
+        (
+            "libc::",
+            &["reactor/sockopt.rs", "reactor/edge.rs", "reactor/accept.rs", "reactor/connect.rs"],
+        ),
         ("httparse::", &["proto/"]),
         ("rustix::", &["web/files/"]),
         ("redb::", &["app/notes/store.rs"]),

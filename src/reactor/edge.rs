@@ -20,7 +20,9 @@ use crate::buf::FileSpan;
 use crate::limits::Limits;
 use crate::probe::{Fact, Probe};
 use crate::reactor::Reactor;
+use crate::reactor::connect;
 use crate::reactor::datagrams::Batch;
+use crate::reactor::dial::Dial;
 use crate::reactor::offload::Pool;
 use crate::reactor::sockopt;
 use crate::reactor::world::{
@@ -235,6 +237,13 @@ impl Stream for EdgeStream {
         }
     }
 
+    fn connected(&mut self) -> io::Result<bool> {
+        match self {
+            Socketed::Inet(stream) => connect::outcome(stream),
+            Socketed::Unix(stream) => connect::outcome(stream),
+        }
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         match self {
             Socketed::Inet(stream) => stream.take_error(),
@@ -324,6 +333,14 @@ impl<P: Probe> World for Edge<P> {
                 Ok((Socketed::Unix(stream), unix_peer(&address)))
             }
         }
+    }
+
+    fn connect(&mut self, how: &Dial) -> io::Result<EdgeStream> {
+        let socket = connect::begin(how)?;
+        Ok(match how.address {
+            Address::Inet(_) => Socketed::Inet(TcpStream::from_std(socket.into())),
+            Address::Unix(_) => Socketed::Unix(UnixStream::from_std(socket.into())),
+        })
     }
 
     fn refuse(&mut self, listener: &EdgeListener) {

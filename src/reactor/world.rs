@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::buf::FileSpan;
 use crate::probe::Probe;
+use crate::reactor::dial::Dial;
 use crate::session::Job;
 use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::time::Moment;
@@ -57,7 +58,7 @@ pub struct Readiness {
     pub ready: Ready,
 }
 
-/// An address to listen on.
+/// An address to listen on, or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// TCP or UDP over IPv4 or IPv6.
@@ -73,6 +74,12 @@ impl Address {
             Address::Inet(address) => Some(*address),
             Address::Unix(_) => None,
         }
+    }
+}
+
+impl From<std::net::SocketAddr> for Address {
+    fn from(address: std::net::SocketAddr) -> Self {
+        Address::Inet(address)
     }
 }
 
@@ -153,6 +160,8 @@ pub trait Stream {
     }
     /// Ends our direction.
     fn shutdown_write(&mut self) -> io::Result<()>;
+    /// What became of a connect: true once there is a connection, false while it is under way.
+    fn connected(&mut self) -> io::Result<bool>;
     /// Takes the pending error of the socket, if there is one.
     fn take_error(&mut self) -> Option<io::Error>;
 }
@@ -212,6 +221,10 @@ pub trait World: Probe {
     fn refuse(&mut self, listener: &Self::Listener);
     /// Closes a listening socket.
     fn unlisten(&mut self, listener: Self::Listener);
+
+    /// Begins a connection, not yet registered. An answer that has not come yet is a success;
+    /// `Stream::connected` says later what became of it.
+    fn connect(&mut self, how: &Dial) -> io::Result<Self::Stream>;
 
     /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
     /// exists raises an event.
