@@ -246,6 +246,11 @@ impl Desk {
         }
     }
 
+    /// Bytes came that nobody asked for.
+    pub fn surplus(&mut self, now: Moment) {
+        self.recorder.surplus(now);
+    }
+
     /// TCP has connected `place`; over TLS the handshake follows.
     pub fn connected(&mut self, index: usize, now: Moment) {
         if let Some(place) = self.places.get(index) {
@@ -316,6 +321,12 @@ impl Desk {
     }
 
     // For the driver.
+
+    /// True if requests are due at planned times.
+    #[inline]
+    pub fn is_open_loop(&self) -> bool {
+        self.terms.schedule.is_some()
+    }
 
     /// What the run is doing.
     pub fn stage(&self) -> Stage {

@@ -218,6 +218,13 @@ impl Recorder {
         }
     }
 
+    /// Something came that nobody had asked for.
+    pub fn surplus(&mut self, now: Moment) {
+        if self.window.has(now) {
+            self.errors.wrong += 1;
+        }
+    }
+
     /// A connection was made.
     pub fn connected(&mut self, took: Duration) {
         self.connect.saturating_record(took.as_nanos() as u64);
