@@ -131,6 +131,7 @@ pub mod proto;
 pub mod reactor;
 pub mod session;
 pub mod sim;
+pub mod socket;
 pub mod time;
 pub mod token;
 #[cfg(feature = "web")]

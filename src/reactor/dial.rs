@@ -15,36 +15,25 @@ use crate::reactor::core::Core;
 use crate::reactor::lifecycle;
 use crate::reactor::stream::StreamEntry;
 use crate::reactor::table::{Entry, Table};
-use crate::reactor::world::{Address, Ready, Stream, World};
+use crate::reactor::world::{Ready, World};
 use crate::reactor::write::write_through;
 use crate::session::Session;
+use crate::socket::{Address, Connect, Stream};
 use crate::token::Token;
 
 /// Where to connect to, and how.
 #[derive(Clone, Debug)]
 pub struct Dial {
-    /// Where.
-    pub address: Address,
+    /// Where to, and with which options.
+    pub socket: Connect,
     /// How long the peer may take to answer. A TLS handshake has its own time, `Limits::handshake`.
     pub timeout: Duration,
-    /// Send at once (`TCP_NODELAY`).
-    pub nodelay: bool,
-    /// Kernel send and receive buffer sizes, where the default does not suit.
-    pub send_buffer: Option<usize>,
-    /// See `send_buffer`.
-    pub recv_buffer: Option<usize>,
 }
 
 impl Dial {
     /// The usual way to connect to `address`.
     pub fn new(address: Address) -> Self {
-        Dial {
-            address,
-            timeout: Duration::from_secs(10),
-            nodelay: true,
-            send_buffer: None,
-            recv_buffer: None,
-        }
+        Dial { socket: Connect::new(address), timeout: Duration::from_secs(10) }
     }
 }
 
@@ -76,7 +65,7 @@ pub(crate) fn dial<W: World>(
                 return token;
             }
             Err(error) => {
-                log::debug!("dialling {}: {error}", how.address);
+                log::debug!("dialling {}: {error}", how.socket.address);
                 CloseReason::from_connect(&error)
             }
         }
@@ -87,7 +76,7 @@ pub(crate) fn dial<W: World>(
 }
 
 fn begin<W: World>(how: &Dial, token: Token, core: &mut Core<W>) -> io::Result<W::Stream> {
-    let mut socket = core.world.connect(how)?;
+    let mut socket = core.world.connect(&how.socket)?;
     match core.world.register(&mut socket, token, true) {
         Ok(()) => Ok(socket),
         Err(error) => {

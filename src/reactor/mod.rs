@@ -5,7 +5,6 @@
 //! holds the rules of one socket, `accept.rs` and `udp.rs` those of listeners and datagram sockets.
 
 mod accept;
-mod connect;
 pub(crate) mod core;
 mod datagrams;
 pub mod dial;
@@ -18,7 +17,7 @@ mod listener;
 mod offload;
 mod ops;
 mod rule;
-mod sockopt;
+pub mod sockets;
 mod stream;
 mod table;
 mod timers;

@@ -2,17 +2,14 @@
 //!
 //! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
 
-use std::fmt;
-use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::buf::FileSpan;
 use crate::probe::Probe;
-use crate::reactor::dial::Dial;
 use crate::session::Job;
 use crate::session::datagram::{Datagram, Outbox, Peer};
+pub use crate::socket::{Address, Connect, Listen, Stream};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -56,114 +53,6 @@ pub struct Readiness {
     pub token: Token,
     /// What it is ready for.
     pub ready: Ready,
-}
-
-/// An address to listen on, or to connect to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// TCP or UDP over IPv4 or IPv6.
-    Inet(std::net::SocketAddr),
-    /// A Unix socket's path.
-    Unix(PathBuf),
-}
-
-impl Address {
-    /// The IP address and port, unless it is a Unix socket's.
-    pub fn as_inet(&self) -> Option<std::net::SocketAddr> {
-        match self {
-            Address::Inet(address) => Some(*address),
-            Address::Unix(_) => None,
-        }
-    }
-}
-
-impl From<std::net::SocketAddr> for Address {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Address::Inet(address)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Inet(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// How to listen.
-#[derive(Clone, Debug)]
-pub struct Listen {
-    /// Where.
-    pub address: Address,
-    /// Connections that the system queues before they are accepted.
-    pub backlog: u32,
-    /// Several sockets may bind the same address and share its load (`SO_REUSEPORT`).
-    pub reuse_port: bool,
-    /// An IPv6 wildcard address takes IPv4 as well (`IPV6_V6ONLY` off).
-    pub dual_stack: bool,
-    /// Accepted sockets send at once (`TCP_NODELAY`).
-    pub nodelay: bool,
-    /// Probe silent peers (`SO_KEEPALIVE`) after this long.
-    pub keep_alive: Option<Duration>,
-    /// The peer speaks first: it is accepted when its first bytes are there
-    /// (`TCP_DEFER_ACCEPT`), where the system knows how.
-    pub peer_speaks_first: bool,
-    /// Kernel send and receive buffer sizes, where the default does not suit.
-    pub send_buffer: Option<usize>,
-    /// See `send_buffer`.
-    pub recv_buffer: Option<usize>,
-}
-
-impl Listen {
-    /// The usual way to listen at `address`.
-    pub fn new(address: Address) -> Self {
-        Listen {
-            address,
-            backlog: 4096,
-            reuse_port: false,
-            dual_stack: true,
-            nodelay: true,
-            keep_alive: None,
-            peer_speaks_first: false,
-            send_buffer: None,
-            recv_buffer: None,
-        }
-    }
-}
-
-impl From<std::net::SocketAddr> for Listen {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Listen::new(Address::Inet(address))
-    }
-}
-
-/// A non-blocking stream socket. Readiness is edge-triggered.
-pub trait Stream {
-    /// Reads what is there; zero is the end of the stream.
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
-    /// Writes what is taken of `bytes`.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// Writes the slices in order, as far as they are taken.
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// Called once, before the first `send_file`.
-    fn expect_files(&mut self) {}
-    /// Has the system send the beginning of a span of a file; only where `World::SENDS_FILES`.
-    /// Zero means that the file ended before the span did.
-    fn send_file(&mut self, span: &FileSpan) -> io::Result<usize>;
-    /// Writes our last bytes: as soon as they are taken our direction ends, so the system may wait
-    /// for that and send both in one packet.
-    #[inline]
-    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes)
-    }
-    /// Ends our direction.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-    /// What became of a connect: true once there is a connection, false while it is under way.
-    fn connected(&mut self) -> io::Result<bool>;
-    /// Takes the pending error of the socket, if there is one.
-    fn take_error(&mut self) -> Option<io::Error>;
 }
 
 /// A non-blocking datagram socket. Readiness is edge-triggered.
@@ -223,8 +112,8 @@ pub trait World: Probe {
     fn unlisten(&mut self, listener: Self::Listener);
 
     /// Begins a connection, not yet registered. An answer that has not come yet is a success;
-    /// `Stream::connected` says later what became of it.
-    fn connect(&mut self, how: &Dial) -> io::Result<Self::Stream>;
+    /// [`Stream::connected`] says later what became of it.
+    fn connect(&mut self, how: &Connect) -> io::Result<Self::Stream>;
 
     /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
     /// exists raises an event.

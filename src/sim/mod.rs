@@ -50,8 +50,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::buf::FileSpan;
 use crate::probe::{Fact, Probe};
-use crate::reactor::world::{self, Address, Listen, Readiness, Stream, Wake};
-use crate::reactor::{Dial, Handle};
+use crate::reactor::Handle;
+use crate::reactor::world::{self, Address, Connect, Listen, Readiness, Stream, Wake};
 use crate::session::datagram::Peer as Address_;
 use crate::session::{Job, Message};
 use crate::time::Moment;
@@ -372,7 +372,7 @@ impl world::World for World {
         Ok((SimStream { net: Rc::clone(&self.net), conn }, peer))
     }
 
-    fn connect(&mut self, _: &Dial) -> io::Result<SimStream> {
+    fn connect(&mut self, _: &Connect) -> io::Result<SimStream> {
         Err(io::ErrorKind::ConnectionRefused.into())
     }
 

@@ -1,18 +1,41 @@
-//! The socket of a connection that begins here: connecting without waiting, and what became of it.
+//! Connecting without waiting: the socket of a connection that begins here.
 //!
-//! Worlds of real sockets call it. It knows no poll. A socket is registered only after `connect`
-//! was called on it: before that, Linux reports it as hung up.
+//! Every driver that dials uses it. It knows no poll: a socket is registered only after it was told
+//! to connect, since before that Linux reports it as hung up.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::reactor::dial::Dial;
-use crate::reactor::world::Address;
+use super::Address;
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// Where to.
+    pub address: Address,
+    /// Send at once (`TCP_NODELAY`).
+    pub nodelay: bool,
+    /// Kernel send and receive buffer sizes, where the default does not suit.
+    pub send_buffer: Option<usize>,
+    /// See `send_buffer`.
+    pub recv_buffer: Option<usize>,
+}
+
+impl Connect {
+    /// The usual way to connect to `address`.
+    pub fn new(address: Address) -> Self {
+        Connect { address, nodelay: true, send_buffer: None, recv_buffer: None }
+    }
+}
 
 /// A non-blocking socket on its way to the address, or there already.
-pub(crate) fn begin(how: &Dial) -> io::Result<Socket> {
+///
+/// # Errors
+///
+/// The system refuses an option or the address; on a Unix socket `WouldBlock` is a listener whose
+/// queue is full.
+pub(crate) fn connect(how: &Connect) -> io::Result<Socket> {
     let (address, domain, protocol) = match &how.address {
         Address::Inet(address) => {
             (SockAddr::from(*address), Domain::for_address(*address), Some(Protocol::TCP))
@@ -31,7 +54,6 @@ pub(crate) fn begin(how: &Dial) -> io::Result<Socket> {
         socket.set_recv_buffer_size(size)?;
     }
     match socket.connect(&address) {
-        // On a Unix socket `WouldBlock` is a listener whose queue is full: nothing is under way.
         Err(error) if !is_under_way(&error) => Err(error),
         _ => Ok(socket),
     }
@@ -40,16 +62,4 @@ pub(crate) fn begin(how: &Dial) -> io::Result<Socket> {
 fn is_under_way(error: &io::Error) -> bool {
     // An interrupted connect goes on too (connect(2)).
     error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == ErrorKind::Interrupted
-}
-
-/// What became of a connect.
-///
-/// A socket has a peer as soon as it is connected. Asking for that first costs one system call where
-/// all is well, and tells an event that means nothing from one that means success.
-pub(crate) fn outcome(socket: &impl AsFd) -> io::Result<bool> {
-    let socket = SockRef::from(socket);
-    if socket.peer_addr().is_ok() {
-        return Ok(true);
-    }
-    socket.take_error()?.map_or(Ok(false), Err)
 }
