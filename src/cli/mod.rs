@@ -13,6 +13,7 @@ mod failure;
 mod folder;
 mod knobs;
 mod lines;
+mod load;
 mod logger;
 mod man;
 mod place;
@@ -39,6 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Load(Box<load::Load>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -47,6 +49,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Load(load) => load.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -17,7 +17,7 @@ const DATE: usize = 29;
 
 /// What the answers to one request must be.
 #[derive(Debug, Default)]
-pub struct Reference {
+pub(super) struct Reference {
     /// The first right answer as it came.
     wire: Option<Wire>,
     /// The length and hash of its body.
@@ -37,7 +37,7 @@ struct Wire {
 
 /// What has become of the answer at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub(super) enum Checked {
     /// More must come.
     More,
     /// It is complete; then whether it is right, and whether the connection ends after it.
@@ -48,7 +48,7 @@ pub enum Checked {
 
 /// Where a connection is in the answer that is coming.
 #[derive(Debug, Default)]
-pub struct Check {
+pub(super) struct Check {
     /// Bytes that were like the reference's.
     at: usize,
     careful: Option<Box<Judged>>,
@@ -65,7 +65,7 @@ struct Judged {
 impl Check {
     /// Takes what belongs to the answer that is coming.
     #[inline]
-    pub fn take(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
+    pub(super) fn take(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
         if self.careful.is_none()
             && let Some(wire) = &reference.wire
         {
@@ -84,7 +84,7 @@ impl Check {
     }
 
     /// The peer has ended: the answer that is coming may end with that.
-    pub fn end(&mut self, reference: &mut Reference) -> Checked {
+    pub(super) fn end(&mut self, reference: &mut Reference) -> Checked {
         if self.careful.is_none() && self.at > 0 {
             // What was like the reference so far is no whole answer.
             self.at = 0;
@@ -134,7 +134,7 @@ impl Check {
     }
 
     /// The connection is gone: what it was keeping is nobody's reference.
-    pub fn leave(&mut self, reference: &mut Reference) {
+    pub(super) fn leave(&mut self, reference: &mut Reference) {
         if self.careful.take().is_some_and(|judged| judged.kept.is_some()) {
             reference.learning = false;
         }

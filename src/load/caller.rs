@@ -13,7 +13,7 @@ use crate::session::{CloseMode, Cx, Env, Flow, Message, Session, TlsInfo};
 use crate::time::Moment;
 
 /// What is asked of a server, and what it has answered. All connections share it.
-pub struct Site {
+pub(super) struct Site {
     requests: Vec<Vec<u8>>,
     references: RefCell<Vec<Reference>>,
     fresh: bool,
@@ -21,14 +21,14 @@ pub struct Site {
 
 impl Site {
     /// A site of these requests, by their kind. `fresh` if each of them has its own connection.
-    pub fn new(requests: Vec<Vec<u8>>, fresh: bool) -> Rc<Self> {
+    pub(super) fn new(requests: Vec<Vec<u8>>, fresh: bool) -> Rc<Self> {
         let references = requests.iter().map(|_| Reference::default()).collect();
         Rc::new(Site { requests, references: RefCell::new(references), fresh })
     }
 }
 
 /// The bytes that ask `host` for `path`; the last request of a connection says so.
-pub fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
+pub(super) fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
     let end = if last { "Connection: close\r\n" } else { "" };
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{end}\r\n").into_bytes()
 }
@@ -37,7 +37,7 @@ pub fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// See the module's documentation.
-pub struct Caller {
+pub(super) struct Caller {
     seat: Seat,
     site: Rc<Site>,
     check: Check,
@@ -49,7 +49,7 @@ pub struct Caller {
 
 impl Caller {
     /// A session of `site`.
-    pub fn new(seat: Seat, site: &Rc<Site>) -> Self {
+    pub(super) fn new(seat: Seat, site: &Rc<Site>) -> Self {
         Caller { seat, site: Rc::clone(site), check: Check::default(), kind: 0, over: false }
     }
 
@@ -97,7 +97,7 @@ impl Session for Caller {
     }
 
     fn on_secure(&mut self, _: &TlsInfo<'_>) {
-        self.seat.secured();
+        self.seat.shake();
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 
 /// What an answer comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// More must come.
     More,
     /// It is complete.
@@ -25,7 +25,7 @@ pub enum Verdict {
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Careful {
+pub(super) struct Careful {
     head: Vec<u8>,
     status: u16,
     left: u64,
@@ -37,7 +37,7 @@ pub struct Careful {
 
 impl Careful {
     /// Takes what belongs to the answer.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Verdict {
+    pub(super) fn feed(&mut self, input: &mut &[u8]) -> Verdict {
         if !self.in_body {
             let before = self.head.len();
             self.head.extend_from_slice(input);
@@ -79,7 +79,7 @@ impl Careful {
     }
 
     /// The peer has ended.
-    pub fn end(&mut self) -> Verdict {
+    pub(super) fn end(&mut self) -> Verdict {
         Verdict::Broken
     }
 }
