@@ -35,7 +35,13 @@ pub enum Fact {
         /// The listener's token.
         from: Token,
     },
-    /// An outgoing or handed-over connection was adopted.
+    /// A connection was begun from here; whether it comes about, `Closed` or a call of its session
+    /// will tell.
+    Dialled {
+        /// Its new token.
+        token: Token,
+    },
+    /// A handed-over connection was adopted.
     Adopted {
         /// Its new token.
         token: Token,
@@ -153,6 +159,7 @@ pub struct Counters {
     pub stale: u64,
     pub accepted: u64,
     pub adopted: u64,
+    pub dialled: u64,
     pub reads: u64,
     pub read_bytes: u64,
     pub writes: u64,
@@ -188,6 +195,7 @@ impl Probe for Counters {
             Fact::Stale { .. } => self.stale += 1,
             Fact::Accepted { .. } => self.accepted += 1,
             Fact::Adopted { .. } => self.adopted += 1,
+            Fact::Dialled { .. } => self.dialled += 1,
             Fact::Read { bytes, .. } => {
                 self.reads += 1;
                 self.read_bytes += bytes as u64;

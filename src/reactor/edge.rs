@@ -20,7 +20,7 @@ use crate::reactor::sockets::{self, ListenSocket, StreamSocket};
 use crate::reactor::world::{DatagramSocket, Readiness, Ready, Wake, World};
 use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::session::{Job, Message};
-use crate::socket::{Address, Listen, bind, unix_peer};
+use crate::socket::{Address, Connect, Listen, bind, unix_peer};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -169,6 +169,10 @@ impl<P: Probe> World for Edge<P> {
         how: &Listen,
     ) -> io::Result<(StreamSocket, Peer)> {
         listener.accept(how)
+    }
+
+    fn connect(&mut self, how: &Connect) -> io::Result<StreamSocket> {
+        StreamSocket::connect(how)
     }
 
     fn refuse(&mut self, listener: &ListenSocket) {

@@ -11,7 +11,7 @@ use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use socket2::SockRef;
 
 use crate::session::datagram::Peer;
-use crate::socket::{self, Address, Listen, NODELAY_IS_INHERITED, Socketed, unix_peer};
+use crate::socket::{self, Address, Connect, Listen, NODELAY_IS_INHERITED, Socketed, unix_peer};
 
 /// A connection.
 pub type StreamSocket = Socketed<TcpStream, UnixStream>;
@@ -35,6 +35,15 @@ impl StreamSocket {
     pub fn from_unix(stream: unix::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Socketed::Unix(UnixStream::from_std(stream)))
+    }
+
+    /// A connection that is to come about.
+    pub(super) fn connect(how: &Connect) -> io::Result<Self> {
+        let socket = socket::connect(how)?;
+        Ok(match how.address {
+            Address::Inet(_) => Socketed::Inet(TcpStream::from_std(socket.into())),
+            Address::Unix(_) => Socketed::Unix(UnixStream::from_std(socket.into())),
+        })
     }
 
     /// What mio registers.
