@@ -11,13 +11,17 @@ mod drain;
 pub mod edge;
 mod external;
 mod handle;
+#[cfg(target_os = "linux")]
+pub mod level;
 mod lifecycle;
 mod listener;
 mod offload;
 mod ops;
 mod rule;
 pub mod sockets;
+pub mod spin;
 mod stream;
+pub mod system;
 mod table;
 mod timers;
 mod udp;
@@ -270,8 +274,12 @@ impl<W: World> Reactor<W> {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let next = self.core.timers.next().min(self.drain.next());
+        let next = self.next_deadline();
         (!next.is_never()).then(|| next.since(self.core.world.now()))
+    }
+
+    fn next_deadline(&mut self) -> Moment {
+        self.core.timers.next().min(self.drain.next())
     }
 
     fn has_work(&self) -> bool {
@@ -290,8 +298,20 @@ impl<W: World> Reactor<W> {
     ///
     /// The poll itself failed.
     pub fn run(&mut self) -> io::Result<()> {
-        while !self.turn(None)?.done {}
-        Ok(())
+        self.read_clock();
+        loop {
+            let now = self.core.world.now();
+            self.core.env.counters.busy.record(now.since(self.core.env.now));
+            let next = self.next_deadline();
+            let timeout = match (self.has_work(), next.is_never()) {
+                (true, _) => Some(Duration::ZERO),
+                (false, true) => None,
+                (false, false) => Some(next.since(now)),
+            };
+            if self.wait_and_work(timeout)?.done {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits for events for at most `timeout` (`None`: until the next deadline) and handles them.
@@ -304,6 +324,11 @@ impl<W: World> Reactor<W> {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
         };
+        self.wait_and_work(timeout)
+    }
+
+    /// The phases of a turn.
+    fn wait_and_work(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let polled = self.core.world.poll(&mut events, timeout);
@@ -441,9 +466,11 @@ impl<W: World> Reactor<W> {
         while let Some(item) = self.core.timers.pop(self.core.env.now) {
             due.push(item);
         }
+        let now = self.core.env.now;
         for (moment, token) in due.drain(..) {
             match self.table.get(token) {
                 Some(Entry::Stream(entry)) if entry.armed == moment => {
+                    self.core.env.counters.late.record(now.since(moment));
                     if let Some(reason) = stream::fire(entry, token, &mut self.core) {
                         lifecycle::close(token, reason, &mut self.table, &mut self.core);
                     }
