@@ -37,7 +37,13 @@ pub enum Fact {
         /// The listener's token.
         from: Token,
     },
-    /// An outgoing or handed-over connection was adopted.
+    /// A connection was begun from here; whether it comes about, `Closed` or a call of its session
+    /// will tell.
+    Dialled {
+        /// Its new token.
+        token: Token,
+    },
+    /// A handed-over connection was adopted.
     Adopted {
         /// Its new token.
         token: Token,
@@ -157,8 +163,10 @@ pub struct Counters {
     pub stale: u64,
     /// Connections accepted.
     pub accepted: u64,
-    /// Connections handed over, or dialled.
+    /// Connections handed over.
     pub adopted: u64,
+    /// Connections that began here.
+    pub dialled: u64,
     /// Reads that returned bytes or the end.
     pub reads: u64,
     /// Bytes that they returned.
@@ -242,6 +250,7 @@ impl Probe for Counters {
             Fact::Stale { .. } => self.stale += 1,
             Fact::Accepted { .. } => self.accepted += 1,
             Fact::Adopted { .. } => self.adopted += 1,
+            Fact::Dialled { .. } => self.dialled += 1,
             Fact::Read { bytes, .. } => {
                 self.reads += 1;
                 self.read_bytes += bytes as u64;

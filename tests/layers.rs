@@ -183,7 +183,7 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
         ("mio::", &["reactor/edge.rs", "reactor/sockets.rs"]),
         ("rustls::", &["connection/tls", "cli/"]),
         ("nix::", &["socket/", "reactor/datagrams.rs", "reactor/level.rs", "blocking/", "cli/"]),
-        ("libc::", &["socket/sockopt.rs", "reactor/accept.rs"]),
+        ("libc::", &["socket/connect.rs", "socket/sockopt.rs", "reactor/accept.rs"]),
         ("httparse::", &["proto/"]),
         ("rustix::", &["web/files/"]),
         ("redb::", &["app/notes/store.rs"]),

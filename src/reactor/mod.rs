@@ -7,6 +7,7 @@
 mod accept;
 pub(crate) mod core;
 mod datagrams;
+pub mod dial;
 mod drain;
 pub mod edge;
 mod external;
@@ -41,11 +42,12 @@ use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact};
 use crate::session::datagram::{DatagramSession, Outbox};
-use crate::session::{CloseMode, Env, Service, Session};
+use crate::session::{CloseMode, Destination, Env, Op, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
 use self::core::Core;
+pub use dial::Dial;
 use drain::Drain;
 use edge::Edge;
 use external::ExternalEntry;
@@ -71,6 +73,8 @@ pub struct Reactor<W: World = Edge> {
     /// Deadlines that have expired in this turn.
     due: Vec<(Moment, Token)>,
     shared: Arc<Shared>,
+    /// What sessions dial by name.
+    destinations: Vec<Rc<Dial>>,
     drain: Drain,
     stopped: bool,
 }
@@ -132,6 +136,7 @@ impl<W: World> Reactor<W> {
             events: Vec::new(),
             due: Vec::new(),
             shared,
+            destinations: Vec::new(),
             drain: Drain::default(),
             stopped: false,
         }
@@ -223,6 +228,21 @@ impl<W: World> Reactor<W> {
         self.table.insert(token, Entry::Stream(entry));
         lifecycle::start(token, &mut self.table, &mut self.core);
         token
+    }
+
+    /// Begins a connection. `session` is opened when it is there (over TLS: when the handshake is
+    /// done); if it does not come about, `on_close` tells why, which may be before this returns: the
+    /// token names nobody then.
+    pub fn dial(&mut self, to: &Dial, session: Box<dyn Session>) -> Token {
+        self.read_clock();
+        dial::dial(to, session, &mut self.table, &mut self.core)
+    }
+
+    /// Gives a name to somewhere to connect to, for sessions that dial with
+    /// [`Env::dial`](crate::session::Env::dial).
+    pub fn destination(&mut self, to: Dial) -> Destination {
+        self.destinations.push(Rc::new(to));
+        Destination(self.destinations.len() as u32 - 1)
     }
 
     /// Watches a host's own descriptor for reading and calls `on_ready` when it is ready.
@@ -377,7 +397,10 @@ impl<W: World> Reactor<W> {
             match command {
                 // Carried out here and not later with the sessions' wishes, so that a job sees what
                 // the commands before it have done.
-                Command::Op(op) => self.apply(op),
+                Command::Send(token, message) => self.apply(Op::Send(token, message)),
+                Command::Close(token, mode) => self.close(token, mode),
+                Command::Drain(deadline) => self.drain(deadline),
+                Command::Stop => self.stopped = true,
                 Command::Exec(job) => job(&mut self.core.env),
             }
         }

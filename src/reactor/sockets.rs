@@ -12,7 +12,7 @@ use socket2::{SockRef, Type};
 use crate::reactor::datagrams::Batch;
 use crate::reactor::world::DatagramSocket;
 use crate::session::datagram::{Datagram, Outbox, Peer};
-use crate::socket::{self, Address, Listen, NODELAY_IS_INHERITED, Socketed, unix_peer};
+use crate::socket::{self, Address, Connect, Listen, NODELAY_IS_INHERITED, Socketed, unix_peer};
 
 /// A connection.
 pub type StreamSocket = Socketed<TcpStream, UnixStream>;
@@ -36,6 +36,15 @@ impl StreamSocket {
     pub fn from_unix(stream: unix::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Socketed::Unix(UnixStream::from_std(stream)))
+    }
+
+    /// A connection that is to come about.
+    pub(super) fn connect(how: &Connect) -> io::Result<Self> {
+        let socket = socket::connect(how)?;
+        Ok(match how.address {
+            Address::Inet(_) => Socketed::Inet(TcpStream::from_std(socket.into())),
+            Address::Unix(_) => Socketed::Unix(UnixStream::from_std(socket.into())),
+        })
     }
 }
 

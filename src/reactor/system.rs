@@ -14,7 +14,7 @@ use crate::reactor::sockets::{self, DatagramPort, ListenSocket, StreamSocket};
 use crate::reactor::world::{Readiness, Ready, Wake, World};
 use crate::session::datagram::Peer;
 use crate::session::{Job, Message};
-use crate::socket::{Address, Listen};
+use crate::socket::{Address, Connect, Listen};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -158,6 +158,10 @@ impl<K: Poller, P: Probe> World for System<K, P> {
         how: &Listen,
     ) -> io::Result<(StreamSocket, Peer)> {
         listener.accept(how)
+    }
+
+    fn connect(&mut self, how: &Connect) -> io::Result<StreamSocket> {
+        StreamSocket::connect(how)
     }
 
     fn attend(&mut self, listener: &ListenSocket, token: Token, accepts: bool) {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::probe::Probe;
 use crate::session::Job;
 use crate::session::datagram::{Datagram, Outbox, Peer};
-pub use crate::socket::{Address, Listen, Stream};
+pub use crate::socket::{Address, Connect, Listen, Stream};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -118,6 +118,10 @@ pub trait World: Probe {
     fn refuse(&mut self, listener: &Self::Listener);
     /// Closes a listening socket.
     fn unlisten(&mut self, listener: Self::Listener);
+
+    /// Begins a connection, not yet registered. An answer that has not come yet is a success;
+    /// [`Stream::connected`] says later what became of it.
+    fn connect(&mut self, how: &Connect) -> io::Result<Self::Stream>;
 
     /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
     /// exists raises an event.
