@@ -6,6 +6,7 @@
 mod access;
 mod banner;
 mod completions;
+mod cpus;
 mod data;
 pub mod devcert;
 mod failure;
