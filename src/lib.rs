@@ -116,6 +116,7 @@
 //! there; `tests/layers.rs` for who may import whom.
 
 pub mod app;
+pub mod blocking;
 pub mod buf;
 #[cfg(feature = "cli")]
 pub mod cli;
