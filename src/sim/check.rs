@@ -473,7 +473,7 @@ impl Probe for Check {
                 self.seen(token);
                 self.share(from, true);
             }
-            Fact::Adopted { token } => {
+            Fact::Adopted { token } | Fact::Dialled { token } => {
                 self.seen(token);
             }
             Fact::Read { token, bytes } => self.read(token, bytes),

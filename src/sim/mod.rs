@@ -51,7 +51,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::buf::FileSpan;
 use crate::probe::{Fact, Probe};
 use crate::reactor::Handle;
-use crate::reactor::world::{self, Address, Listen, Readiness, Stream, Wake};
+use crate::reactor::world::{self, Address, Connect, Listen, Readiness, Stream, Wake};
 use crate::session::datagram::Peer as Address_;
 use crate::session::{Job, Message};
 use crate::time::Moment;
@@ -278,6 +278,10 @@ impl Stream for SimStream {
         self.net.borrow_mut().shut(self.conn)
     }
 
+    fn connected(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn take_error(&mut self) -> Option<io::Error> {
         let reset = self.net.borrow().conns[self.conn].local.reset;
         reset.then(|| io::ErrorKind::ConnectionReset.into())
@@ -366,6 +370,10 @@ impl world::World for World {
         self.checks.borrow_mut().note(|| format!("world: accept finds peer {number}"));
         let peer = Address_::Inet(address(conn as u16));
         Ok((SimStream { net: Rc::clone(&self.net), conn }, peer))
+    }
+
+    fn connect(&mut self, _: &Connect) -> io::Result<SimStream> {
+        Err(io::ErrorKind::ConnectionRefused.into())
     }
 
     fn refuse(&mut self, listener: &SimListener) {

@@ -5,12 +5,15 @@
 
 mod address;
 mod bind;
+mod connect;
 mod listen;
 mod sockopt;
 mod stream;
 
 pub use address::Address;
 pub(crate) use bind::{NODELAY_IS_INHERITED, bind, listen, unix_peer};
+pub use connect::Connect;
+pub(crate) use connect::connect;
 pub use listen::Listen;
 pub(crate) use sockopt::refuse_connections;
 pub use stream::{Socketed, Stream};

@@ -33,6 +33,8 @@ pub trait Stream {
     }
     /// Ends our direction.
     fn shutdown_write(&mut self) -> io::Result<()>;
+    /// What became of a connect: true once there is a connection, false while it is under way.
+    fn connected(&mut self) -> io::Result<bool>;
     /// Takes the pending error of the socket, if there is one.
     fn take_error(&mut self) -> Option<io::Error>;
 }
@@ -121,6 +123,16 @@ impl<T: Read + Write + AsFd, U: Read + Write + AsFd> Stream for Socketed<T, U> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.as_socket().shutdown(Shutdown::Write)
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        // A socket has a peer as soon as it is connected. Asking for that first costs one system
+        // call where all is well, and tells an event that means nothing from one that means success.
+        let socket = self.as_socket();
+        if socket.peer_addr().is_ok() {
+            return Ok(true);
+        }
+        socket.take_error()?.map_or(Ok(false), Err)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
