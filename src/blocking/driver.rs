@@ -222,6 +222,10 @@ impl Line {
             }
             Op::Drain(time) => desk.gate.drain(time),
             Op::Stop => desk.gate.stop(),
+            Op::Dial(_, mut session) => {
+                warn_of_solitude();
+                session.on_close(CloseReason::Aborted, &mut desk.env);
+            }
             Op::Send(to, _) | Op::Close(to, _) => {
                 warn_of_solitude();
                 desk.fact(Fact::Stale { token: to });
@@ -232,7 +236,7 @@ impl Line {
     /// A closing connection: what it said is sent; then shut, then linger, then close.
     fn wind_up(&mut self, desk: &mut Desk) -> Option<CloseReason> {
         match self.connection.life() {
-            Life::Handshake | Life::Open | Life::Paused => return None,
+            Life::Connecting | Life::Handshake | Life::Open | Life::Paused => return None,
             Life::Flushing | Life::Closed => return Some(self.connection.reason()),
             Life::Lingering => {}
         }

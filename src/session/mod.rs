@@ -79,6 +79,11 @@ pub trait Session {
         Flow::Close(CloseMode::Linger, CloseReason::Drained)
     }
 
+    /// TLS has failed, for this reason, as a half sentence. [`on_close`](Session::on_close) follows.
+    fn on_fault(&mut self, what: &str) {
+        let _ = what;
+    }
+
     /// The connection has ended. There is nobody left to write to, but others may be sent
     /// something: by [`Env::send`].
     fn on_close(&mut self, why: CloseReason, env: &mut Env) {
