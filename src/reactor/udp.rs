@@ -23,6 +23,13 @@ pub(crate) struct DatagramEntry<W: World> {
 
 /// Sends what waits, receives what is there, sends the answers.
 pub(crate) fn drive<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
+    exchange(entry, token, core);
+    if W::LEVEL {
+        core.world.want_datagram(&entry.socket, token, !entry.outbox.is_empty());
+    }
+}
+
+fn exchange<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
     send(entry, token, core);
     let mut budget = core.env.limits.datagrams_per_turn as usize;
     while entry.ready.has(Ready::READABLE) {
