@@ -6,11 +6,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
+use readyloop::connection::tls::{
+    ClientPolicy, ClientTls, KeyPair, Pem, TlsConfig, TlsPolicy, Trust,
+};
 use readyloop::error::Phase;
 use readyloop::reactor::Dial;
 use readyloop::reactor::world::{Address, Listen};
 use readyloop::session::raw::{Handler, Raw};
-use readyloop::session::{CloseMode, ConnInfo, Cx, Destination, Env, Flow, Session};
+use readyloop::session::{CloseMode, ConnInfo, Cx, Destination, Env, Flow, Session, TlsInfo};
 use readyloop::{CloseReason, Limits, Reactor};
 
 /// What sessions told.
@@ -29,6 +32,14 @@ impl Session for Caller {
         self.told.borrow_mut().push("open".into());
         cx.write(self.says);
         Flow::Continue
+    }
+
+    fn on_secure(&mut self, tls: &TlsInfo<'_>) {
+        self.told.borrow_mut().push(format!("secure, resumed: {}", tls.resumed));
+    }
+
+    fn on_fault(&mut self, what: &str) {
+        self.told.borrow_mut().push(format!("fault: {what}"));
     }
 
     fn on_data(&mut self, input: &mut &[u8], _: &mut Cx<'_>) -> Flow {
@@ -76,6 +87,15 @@ fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+/// A configuration for a server, and one for a client that trusts it.
+fn tls() -> (TlsConfig, ClientPolicy) {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (chain, secret) = (key.cert.pem(), key.signing_key.serialize_pem());
+    let pair = KeyPair { chain: Pem::from(chain.as_str()), key: Pem::from(secret.as_str()) };
+    let server = TlsConfig::server(TlsPolicy::default(), vec![pair]).expect("a configuration");
+    (server, ClientPolicy::new(Trust::Roots(vec![Pem::from(chain.as_str())])))
+}
+
 /// Turns until no connection is left.
 fn until_alone(reactor: &mut Reactor) {
     while reactor.env().live > 0 || !reactor.env().ops.is_empty() {
@@ -93,6 +113,49 @@ fn a_loop_can_talk_to_itself() {
     until_alone(&mut reactor);
     assert_eq!(*told.borrow(), ["open", "hello", "finished"]);
     assert_eq!(reactor.counters().dialled, 1);
+}
+
+#[test]
+fn over_tls_a_session_opens_after_the_handshake_or_hears_what_is_wrong() {
+    let (server, policy) = tls();
+    let mut reactor = reactor();
+    let listener = reactor.listen_tls(any(), server, echo).expect("a port is free");
+    let plain = reactor.listen(any(), echo).expect("a port is free");
+    let mut port = |token| reactor.local_address(token).and_then(|at| at.as_inet());
+    let (address, plain) = (port(listener).expect("bound"), port(plain).expect("bound"));
+    let told = Told::default();
+    let client = ClientTls::new(&policy).expect("a policy");
+    let peer = client.peer("localhost").expect("a name");
+    let dial = Dial { tls: Some(peer), ..Dial::from(address) };
+    for resumed in ["false", "true"] {
+        reactor.dial(&dial, caller(&told));
+        until_alone(&mut reactor);
+        let told: Vec<String> = told.take();
+        assert_eq!(told, [&format!("secure, resumed: {resumed}"), "open", "hello", "finished"]);
+    }
+    let dial = Dial { tls: Some(client.peer("else.where").expect("a name")), ..dial };
+    reactor.dial(&dial, caller(&told));
+    until_alone(&mut reactor);
+    assert!(told.borrow()[0].starts_with("fault: the server's certificate is not trusted"));
+    assert_eq!(told.take()[1..], ["tls"]);
+    // A peer that sends our own first flight back.
+    reactor.dial(&Dial { socket: Dial::from(plain).socket, ..dial }, caller(&told));
+    until_alone(&mut reactor);
+    assert_eq!(told.borrow().last().map(String::as_str), Some("tls"), "{told:?}");
+}
+
+#[test]
+fn a_peer_that_never_shakes_hands_is_given_up() {
+    let limits = Limits { handshake: Duration::from_millis(100), ..Limits::default() };
+    let mut reactor = Reactor::new(limits).expect("a poll can be had");
+    let silent = TcpListener::bind(any()).expect("a port is free");
+    let (_, policy) = tls();
+    let peer = ClientTls::new(&policy).and_then(|tls| tls.peer("localhost")).expect("a policy");
+    let told = Told::default();
+    let dial = Dial { tls: Some(peer), ..Dial::from(silent.local_addr().expect("bound")) };
+    reactor.dial(&dial, caller(&told));
+    until_alone(&mut reactor);
+    assert_eq!(*told.borrow(), ["timeout-handshake"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod access;
 mod banner;
+mod compare;
 mod completions;
 mod cpus;
 mod data;
@@ -41,6 +42,7 @@ struct Arguments {
 enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
+    Compare(compare::Compare),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

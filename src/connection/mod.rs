@@ -93,10 +93,12 @@ impl Connection {
         connection
     }
 
-    /// A connection that was dialled: `session` is opened when it is there, or hears why not.
-    pub fn dialled(session: Box<dyn Session>, deadline: Moment) -> Self {
+    /// A connection that was dialled: `session` is opened when it is there (over TLS: when the
+    /// handshake is done), or hears why not.
+    pub fn dialled(session: Box<dyn Session>, tls: Option<Tls>, deadline: Moment) -> Self {
         let mut connection = Connection::new(Life::Connecting);
         connection.session = Some(session);
+        connection.tls = tls.map(Box::new);
         connection.opening = Some(Box::new(Opening { service: None, deadline }));
         connection
     }
@@ -105,6 +107,12 @@ impl Connection {
     pub fn connected(&mut self, io: &mut Io<'_>) {
         if self.life != Life::Connecting {
             return;
+        }
+        if self.tls.is_some() {
+            if let Some(session) = &mut self.session {
+                session.on_connect();
+            }
+            return self.start_tls(io);
         }
         self.opening = None;
         self.life = Life::Open;
@@ -285,6 +293,9 @@ impl Connection {
     pub fn closed(&mut self, reason: CloseReason, env: &mut Env) {
         self.life = Life::Closed;
         if let Some(mut session) = self.session.take() {
+            if let Some(fault) = self.fault() {
+                session.on_fault(&fault);
+            }
             session.on_close(reason, env);
         }
     }

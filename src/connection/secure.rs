@@ -31,6 +31,17 @@ impl Connection {
         connection
     }
 
+    /// A client's first flight.
+    #[cold]
+    pub(super) fn start_tls(&mut self, io: &mut Io<'_>) {
+        let (Some(tls), Some(opening)) = (&mut self.tls, &mut self.opening) else { return };
+        self.life = Life::Handshake;
+        opening.deadline = io.env.now + io.env.limits.handshake;
+        if tls.start(&mut io.out.bytes).is_err() {
+            self.close(CloseMode::Abort, CloseReason::Tls, io.env);
+        }
+    }
+
     #[cold]
     pub(super) fn feed_tls(&mut self, wire: &mut [u8], io: &mut Io<'_>) {
         // TLS lives outside of `self` during the call so that its plaintext can go straight to the

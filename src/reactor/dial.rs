@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::connection::Connection;
+use crate::connection::tls::{Tls, TlsPeer};
 use crate::error::CloseReason;
 use crate::probe::Fact;
 use crate::reactor::core::Core;
@@ -28,12 +29,15 @@ pub struct Dial {
     pub socket: Connect,
     /// How long the peer may take to answer. A TLS handshake has its own time, `Limits::handshake`.
     pub timeout: Duration,
+    /// TLS, with the server that must prove to be there: from
+    /// [`ClientTls::peer`](crate::connection::tls::ClientTls::peer).
+    pub tls: Option<TlsPeer>,
 }
 
 impl Dial {
     /// The usual way to connect to `address`.
     pub fn new(address: Address) -> Self {
-        Dial { socket: Connect::new(address), timeout: Duration::from_secs(10) }
+        Dial { socket: Connect::new(address), timeout: Duration::from_secs(10), tls: None }
     }
 }
 
@@ -52,36 +56,47 @@ pub(crate) fn dial<W: World>(
 ) -> Token {
     let token = table.next_token();
     core.fact(Fact::Dialled { token });
-    let mut connection = Connection::dialled(session, core.env.now + how.timeout);
-    let failure = if core.env.draining {
-        CloseReason::Drained
-    } else {
-        match begin(how, token, core) {
-            Ok(socket) => {
-                core.env.live += 1;
-                let entry = StreamEntry::connecting(socket, connection, token.generation());
-                table.insert(token, Entry::Stream(entry));
-                lifecycle::start(token, table, core);
-                return token;
-            }
-            Err(error) => {
-                log::debug!("dialling {}: {error}", how.socket.address);
-                CloseReason::from_connect(&error)
-            }
+    let deadline = core.env.now + how.timeout;
+    match begin(how, token, core) {
+        Ok((socket, tls)) => {
+            core.env.live += 1;
+            let connection = Connection::dialled(session, tls, deadline);
+            let entry = StreamEntry::connecting(socket, connection, token.generation());
+            table.insert(token, Entry::Stream(entry));
+            lifecycle::start(token, table, core);
         }
-    };
-    connection.closed(failure, &mut core.env);
-    core.fact(Fact::Closed { token, reason: failure });
+        Err(reason) => {
+            Connection::dialled(session, None, deadline).closed(reason, &mut core.env);
+            core.fact(Fact::Closed { token, reason });
+        }
+    }
     token
 }
 
-fn begin<W: World>(how: &Dial, token: Token, core: &mut Core<W>) -> io::Result<W::Stream> {
-    let mut socket = core.world.connect(&how.socket)?;
+/// A registered socket on its way, and the TLS for it.
+fn begin<W: World>(
+    how: &Dial,
+    token: Token,
+    core: &mut Core<W>,
+) -> Result<(W::Stream, Option<Tls>), CloseReason> {
+    // A loop that ends begins nothing.
+    if core.env.draining {
+        return Err(CloseReason::Drained);
+    }
+    let tls = how.tls.as_ref().map(TlsPeer::connect).transpose().map_err(|error| {
+        log::error!("TLS cannot start: {error}");
+        CloseReason::Tls
+    })?;
+    let failed = |error: io::Error| {
+        log::debug!("dialling {}: {error}", how.socket.address);
+        CloseReason::from_connect(&error)
+    };
+    let mut socket = core.world.connect(&how.socket).map_err(failed)?;
     match core.world.register(&mut socket, token, true) {
-        Ok(()) => Ok(socket),
+        Ok(()) => Ok((socket, tls)),
         Err(error) => {
             core.world.close(socket);
-            Err(error)
+            Err(failed(error))
         }
     }
 }

@@ -6,11 +6,12 @@ use std::os::unix::net as unix;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mio::event::Source;
-use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use socket2::SockRef;
+use mio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use socket2::{SockRef, Type};
 
-use crate::session::datagram::Peer;
+use crate::reactor::datagrams::Batch;
+use crate::reactor::world::DatagramSocket;
+use crate::session::datagram::{Datagram, Outbox, Peer};
 use crate::socket::{self, Address, Connect, Listen, NODELAY_IS_INHERITED, Socketed, unix_peer};
 
 /// A connection.
@@ -45,14 +46,6 @@ impl StreamSocket {
             Address::Unix(_) => Socketed::Unix(UnixStream::from_std(socket.into())),
         })
     }
-
-    /// What mio registers.
-    pub(super) fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Socketed::Inet(stream) => stream,
-            Socketed::Unix(stream) => stream,
-        }
-    }
 }
 
 /// Closes without waiting for what the kernel has not sent: it would offer megabytes to a reader
@@ -83,14 +76,6 @@ impl ListenSocket {
                 ListenSocket::Unix(UnixListener::from_std(socket.into()), path.clone())
             }
         })
-    }
-
-    /// What mio registers.
-    pub(super) fn source(&mut self) -> &mut dyn Source {
-        match self {
-            ListenSocket::Inet(listener) => listener,
-            ListenSocket::Unix(listener, _) => listener,
-        }
     }
 
     /// Where it listens.
@@ -139,6 +124,95 @@ impl AsFd for ListenSocket {
         match self {
             ListenSocket::Inet(listener) => listener.as_fd(),
             ListenSocket::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+/// The longest datagram that a Unix socket receives whole.
+const MAX_DATAGRAM: usize = 64 * 1024;
+
+/// A UDP or Unix datagram socket with its receive buffers.
+pub struct DatagramPort(Datagrams);
+
+enum Datagrams {
+    Inet(UdpSocket, Batch),
+    Unix(UnixDatagram, PathBuf, Vec<u8>),
+}
+
+impl DatagramPort {
+    /// Binds it, not yet registered anywhere.
+    pub(super) fn open(how: &Listen) -> io::Result<Self> {
+        let socket = socket::bind(how, Type::DGRAM)?;
+        Ok(DatagramPort(match &how.address {
+            Address::Inet(_) => Datagrams::Inet(UdpSocket::from_std(socket.into()), Batch::new()),
+            Address::Unix(path) => {
+                let socket = UnixDatagram::from_std(socket.into());
+                Datagrams::Unix(socket, path.clone(), vec![0; MAX_DATAGRAM])
+            }
+        }))
+    }
+
+    /// Where it is bound.
+    pub(super) fn address(&self) -> io::Result<Address> {
+        match &self.0 {
+            Datagrams::Inet(socket, _) => Ok(Address::Inet(socket.local_addr()?)),
+            Datagrams::Unix(_, path, _) => Ok(Address::Unix(path.clone())),
+        }
+    }
+
+    /// Closes it.
+    pub(super) fn close(self) {
+        if let Datagrams::Unix(_, path, _) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl AsFd for DatagramPort {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Datagrams::Inet(socket, _) => socket.as_fd(),
+            Datagrams::Unix(socket, _, _) => socket.as_fd(),
+        }
+    }
+}
+
+impl DatagramSocket for DatagramPort {
+    fn receive(&mut self, max: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<usize> {
+        match &mut self.0 {
+            Datagrams::Inet(socket, batch) => batch.receive(SockRef::from(&*socket), max, each),
+            Datagrams::Unix(socket, _, buffer) => {
+                let mut count = 0;
+                while count < max {
+                    let (length, address) = match socket.recv_from(buffer) {
+                        Ok(received) => received,
+                        Err(error) if count > 0 && error.kind() == io::ErrorKind::WouldBlock => {
+                            break;
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    let from = &unix_peer(&address);
+                    each(Datagram {
+                        from,
+                        data: &buffer[..length],
+                        truncated: length == buffer.len(),
+                    });
+                    count += 1;
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    fn send(&mut self, outbox: &Outbox) -> io::Result<usize> {
+        match &mut self.0 {
+            Datagrams::Inet(socket, batch) => batch.send(SockRef::from(&*socket), outbox),
+            Datagrams::Unix(socket, _, _) => match outbox.iter().next() {
+                Some((Peer::Unix(path), data)) => socket.send_to(data, path).map(|_| 1),
+                // Whoever has no name cannot be answered.
+                Some(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+                None => Ok(0),
+            },
         }
     }
 }

@@ -362,6 +362,13 @@ pub(crate) fn settle<W: World>(
         entry.marks.set(Marks::REGISTERED, true);
         entry.marks.set(Marks::WRITES, writable);
     }
+    if W::LEVEL {
+        let reads = entry.connection.wants_read() && !stalled(entry, token, core);
+        let writes = !entry.backlog.is_empty() || entry.connection.life() == Life::Connecting;
+        if let Err(error) = core.world.want(&mut entry.socket, token, reads, writes) {
+            return Some(CloseReason::from_io(&error));
+        }
+    }
     let deadline = entry.connection.deadline().min(entry.backlog.deadline());
     core.arm(&mut entry.armed, deadline, token);
     None

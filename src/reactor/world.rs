@@ -1,6 +1,7 @@
 //! What a reactor needs from an operating system.
 //!
-//! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
+//! `system.rs` implements it with real sockets, watched edge-triggered, level-triggered or by looking
+//! again and again; the simulator implements it with nothing at all.
 
 use std::io;
 use std::sync::Arc;
@@ -84,6 +85,9 @@ pub trait World: Probe {
 
     /// Its streams can send files without showing them to us.
     const SENDS_FILES: bool;
+    /// It reports readiness for as long as it lasts, so it must be told what is wanted, or input
+    /// that nobody reads would keep it from sleeping.
+    const LEVEL: bool = false;
 
     /// The time. Never goes back.
     fn now(&mut self) -> Moment;
@@ -105,6 +109,10 @@ pub trait World: Probe {
         listener: &Self::Listener,
         how: &Listen,
     ) -> io::Result<(Self::Stream, Peer)>;
+    /// Whether connections are accepted now. Asked for only where readiness is a level.
+    fn attend(&mut self, listener: &Self::Listener, token: Token, accepts: bool) {
+        let _ = (listener, token, accepts);
+    }
     /// Turns new connections away while those under way may still be accepted. First step of a
     /// drain; a no-op where the system cannot.
     fn refuse(&mut self, listener: &Self::Listener);
@@ -125,6 +133,18 @@ pub trait World: Probe {
     ) -> io::Result<()>;
     /// Adds WRITABLE to a registered connection.
     fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+    /// What of a registered connection is wanted now. Told after each drive, only where readiness is
+    /// a level.
+    fn want(
+        &mut self,
+        stream: &mut Self::Stream,
+        token: Token,
+        reads: bool,
+        writes: bool,
+    ) -> io::Result<()> {
+        let _ = (stream, token, reads, writes);
+        Ok(())
+    }
     /// Closes a connection.
     fn close(&mut self, stream: Self::Stream);
     /// Closes a connection whose last bytes will never come: the peer sees a reset, and the system
@@ -135,6 +155,10 @@ pub trait World: Probe {
 
     /// Opens a datagram socket; events arrive under `token`.
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<Self::Datagram>;
+    /// Whether a datagram socket waits to be written to. Told only where readiness is a level.
+    fn want_datagram(&mut self, socket: &Self::Datagram, token: Token, writes: bool) {
+        let _ = (socket, token, writes);
+    }
     /// The address it is bound to.
     fn bound(&self, socket: &Self::Datagram) -> io::Result<Address>;
     /// Closes a datagram socket.

@@ -37,6 +37,10 @@ pub trait Session {
         Flow::Continue
     }
 
+    /// The peer that was dialled has answered, and its TLS handshake follows: who measures that
+    /// needs its begin. Without TLS `on_open` says the same.
+    fn on_connect(&mut self) {}
+
     /// What the TLS handshake of a connection that was dialled agreed on, before `on_open`. Services
     /// learn the same of accepted ones from [`ConnInfo`].
     fn on_secure(&mut self, tls: &TlsInfo<'_>) {
@@ -77,6 +81,11 @@ pub trait Session {
     fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
         let _ = cx;
         Flow::Close(CloseMode::Linger, CloseReason::Drained)
+    }
+
+    /// TLS has failed, for this reason, as a half sentence. [`on_close`](Session::on_close) follows.
+    fn on_fault(&mut self, what: &str) {
+        let _ = what;
     }
 
     /// The connection has ended. There is nobody left to write to, but others may be sent
