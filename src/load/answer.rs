@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use crate::load::careful::{Careful, Verdict};
+use crate::limits::Limits;
+use crate::load::careful::{Careful, Verdict, Whole};
 use crate::load::recorder::Failed;
 
 /// Bytes of an answer beyond which none is kept to compare with.
@@ -65,7 +66,12 @@ struct Judged {
 impl Check {
     /// Takes what belongs to the answer that is coming.
     #[inline]
-    pub(super) fn take(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
+    pub(super) fn take(
+        &mut self,
+        input: &mut &[u8],
+        reference: &mut Reference,
+        limits: &Limits,
+    ) -> Checked {
         if self.careful.is_none()
             && let Some(wire) = &reference.wire
         {
@@ -80,7 +86,7 @@ impl Check {
                 return Checked::Done(Ok(()), wire.last);
             }
         }
-        self.judge(input, reference)
+        self.judge(input, reference, limits)
     }
 
     /// The peer has ended: the answer that is coming may end with that.
@@ -100,22 +106,22 @@ impl Check {
     }
 
     #[cold]
-    fn judge(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
+    fn judge(&mut self, input: &mut &[u8], reference: &mut Reference, limits: &Limits) -> Checked {
         let judged = self.careful.get_or_insert_with(|| {
-            let mut judged = Judged { careful: Careful::default(), kept: None };
+            let mut judged = Judged { careful: Careful::new(), kept: None };
             if reference.body.is_none() && !reference.learning {
                 reference.learning = true;
                 judged.kept = Some(Vec::new());
             }
             // What was like the reference is gone, but the reference is there.
             if let Some(wire) = &reference.wire {
-                judged.careful.feed(&mut &wire.bytes[..self.at]);
+                judged.careful.feed(&mut &wire.bytes[..self.at], limits);
             }
             self.at = 0;
             Box::new(judged)
         });
         let all = *input;
-        let verdict = judged.careful.feed(input);
+        let verdict = judged.careful.feed(input, limits);
         let taken = all.len() - input.len();
         if let Some(kept) = &mut judged.kept {
             kept.extend_from_slice(&all[..taken]);
@@ -146,9 +152,8 @@ impl Reference {
         if judged.kept.is_some() {
             self.learning = false;
         }
-        let Verdict::Whole { status, body, last, delimited } = verdict else {
-            return Checked::Lost;
-        };
+        let Verdict::Whole(whole) = verdict else { return Checked::Lost };
+        let Whole { status, body, last, delimited } = whole;
         if !(200..300).contains(&status) {
             return Checked::Done(Err(Failed::Status), last);
         }

@@ -5,9 +5,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
+use crate::limits::Limits;
 use crate::load::answer::{Check, Checked, Reference};
+use crate::load::recorder::Failed;
 use crate::load::seat::Seat;
 use crate::session::{CloseMode, Cx, Env, Flow, Message, Session, TlsInfo};
 use crate::time::Moment;
@@ -34,7 +37,7 @@ pub(super) fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
 }
 
 /// How long a server that was asked to end a connection may take for it.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.
 pub(super) struct Caller {
@@ -55,7 +58,7 @@ impl Caller {
 
     /// Takes all answers that have come. Answers false if no more can be understood.
     #[inline]
-    fn hear(&mut self, input: &mut &[u8], now: Moment) -> bool {
+    fn hear(&mut self, input: &mut &[u8], now: Moment, limits: &Limits) -> bool {
         let mut references = self.site.references.borrow_mut();
         while !input.is_empty() {
             let Some(kind) = self.seat.expected().filter(|_| !self.over) else {
@@ -64,14 +67,14 @@ impl Caller {
             };
             let Some(reference) = references.get_mut(usize::from(kind)) else { return false };
             self.kind = kind;
-            match self.check.take(input, reference) {
+            match self.check.take(input, reference, limits) {
                 Checked::More => return true,
                 Checked::Done(result, last) => {
                     self.seat.answered(result, now);
                     self.over = last || self.site.fresh;
                 }
                 Checked::Lost => {
-                    self.seat.answered(Err(crate::load::recorder::Failed::Wrong), now);
+                    self.seat.answered(Err(Failed::Wrong), now);
                     return false;
                 }
             }
@@ -96,6 +99,10 @@ impl Session for Caller {
         Flow::Continue
     }
 
+    fn on_connect(&mut self) {
+        self.seat.connect();
+    }
+
     fn on_secure(&mut self, _: &TlsInfo<'_>) {
         self.seat.shake();
     }
@@ -104,7 +111,7 @@ impl Session for Caller {
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
         let now = self.seat.now();
         self.seat.received(input.len(), now);
-        if !self.hear(input, now) {
+        if !self.hear(input, now, cx.limits()) {
             return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
         }
         if self.over {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
 use crate::load::mix::Mix;
+use crate::load::plan::Fresh;
 use crate::load::recorder::{Failed, Recorder, Timing};
 use crate::load::schedule::Schedule;
 use crate::time::Moment;
@@ -69,8 +70,8 @@ pub(super) struct Terms {
     pub(super) beside: usize,
     /// Requests that a connection may owe at a time.
     pub(super) depth: usize,
-    /// A connection for each request.
-    pub(super) fresh: bool,
+    /// Whether connections are kept.
+    pub(super) fresh: Fresh,
     /// How long an answer may take.
     pub(super) patience: Duration,
     /// When requests are due; none in a closed loop.
@@ -118,7 +119,8 @@ impl Desk {
             dialled: Moment::NEVER,
         };
         // What only stays open comes first: it is the surroundings of what is measured.
-        let order = (terms.active..count).chain(0..if terms.fresh { 0 } else { terms.active });
+        let order = (terms.active..count)
+            .chain(0..if terms.fresh == Fresh::Kept { terms.active } else { 0 });
         Desk {
             recorder,
             stage: Stage::Opening,
@@ -241,7 +243,7 @@ impl Desk {
         self.open += 1;
         place.state = State::Open;
         place.token = token;
-        if self.terms.fresh {
+        if self.terms.fresh == Fresh::Request {
             place.owed.iter_mut().for_each(|ticket| ticket.timing.sent = now);
         }
     }
@@ -267,9 +269,13 @@ impl Desk {
         }
     }
 
+    fn is_fresh(&self) -> bool {
+        self.terms.fresh != Fresh::Kept
+    }
+
     /// Connections that are kept are made before the window, and count all the same.
     fn counts_connections(&self, now: Moment) -> bool {
-        !self.terms.fresh || self.recorder.is_measuring(now)
+        self.terms.fresh == Fresh::Kept || self.recorder.is_measuring(now)
     }
 
     /// The connection of `place` is over, or could not be made.
@@ -321,7 +327,7 @@ impl Desk {
     /// A place without a connection: it gets another one at once, or, if each request has its own,
     /// when there is a request.
     fn vacate(&mut self, index: usize, pauses: bool, now: Moment) {
-        let waits = self.terms.fresh && self.terms.schedule.is_some() && index < self.terms.active;
+        let waits = self.is_fresh() && self.terms.schedule.is_some() && index < self.terms.active;
         match self.places.get_mut(index) {
             Some(place) if waits => {
                 if !place.queued {
@@ -343,11 +349,6 @@ impl Desk {
         self.terms.schedule.is_some()
     }
 
-    /// What the run is doing.
-    pub(super) fn stage(&self) -> Stage {
-        self.stage
-    }
-
     /// Connections that are open, and those under way.
     pub(super) fn connections(&self) -> (usize, usize) {
         (self.open, self.dialling)
@@ -367,7 +368,7 @@ impl Desk {
     pub(super) fn start(&mut self, now: Moment) {
         self.stage = Stage::Running;
         self.start = now;
-        if self.terms.fresh {
+        if self.is_fresh() {
             (0..self.terms.active).for_each(|place| self.vacate(place, false, now));
         }
     }
@@ -402,12 +403,13 @@ impl Desk {
 
     /// The place that has been free for longest, and its connection if it has one.
     pub(super) fn next_free(&mut self) -> Option<(usize, Option<Token>)> {
+        let fresh = self.is_fresh();
         while let Some(index) = self.free.pop_front() {
             let Some(place) = self.places.get_mut(index as usize) else { continue };
             place.queued = false;
             match place.state {
                 State::Open => return Some((index as usize, Some(place.token))),
-                State::Vacant if self.terms.fresh => return Some((index as usize, None)),
+                State::Vacant if fresh => return Some((index as usize, None)),
                 State::Vacant | State::Dialling => {}
             }
         }
@@ -440,23 +442,35 @@ impl Desk {
     /// A connection for `place` is about to be dialled. A fresh one is dialled for a request, which
     /// is drawn here: what the connection takes is part of its latency. Answers whether to dial.
     pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
-        let asks = self.terms.fresh && index < self.terms.active;
+        let asks = self.is_fresh() && index < self.terms.active;
         if asks && self.draw(index, now).is_none() {
             self.vacate(index, false, now);
             return false;
         }
         let Some(place) = self.places.get_mut(index) else { return false };
-        place.owed.iter_mut().for_each(|ticket| ticket.timing.sent = Moment::NEVER);
         place.state = State::Dialling;
         place.dialled = now;
         self.dialling += 1;
         true
     }
 
+    /// The connection of a place, if it is open.
+    pub(super) fn token(&self, place: usize) -> Option<Token> {
+        let place = self.places.get(place)?;
+        (place.state == State::Open).then_some(place.token)
+    }
+
+    /// Places whose oldest answer is overdue, for those whose sessions have no deadline.
+    pub(super) fn overdue(&self, now: Moment) -> Option<usize> {
+        (0..self.terms.active).find(|&place| self.deadline(place) <= now)
+    }
+
     /// The connections of places that ask.
-    pub(super) fn active(&self) -> impl Iterator<Item = Token> {
-        let active = self.places.iter().take(self.terms.active);
-        active.filter(|place| place.state == State::Open).map(|place| place.token)
+    pub(super) fn active(&self) -> impl Iterator<Item = (usize, Token)> {
+        let active = self.places.iter().take(self.terms.active).enumerate();
+        active
+            .filter(|(_, place)| place.state == State::Open)
+            .map(|(index, place)| (index, place.token))
     }
 
     /// The run is over: what is owed, and what is due and was never sent, is written down with the

@@ -9,6 +9,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::connection::tls::TlsPeer;
 use crate::error::CloseReason;
 use crate::load::crew::Crew;
 use crate::load::desk::{Desk, SharedDesk, Terms};
@@ -21,7 +22,6 @@ use crate::load::url::Url;
 use crate::measure::Outcome;
 use crate::reactor::Reactor;
 use crate::reactor::world::World;
-use crate::session::Message;
 use crate::time::Moment;
 
 /// Connections under way at a time: a server's accept queue is not endless.
@@ -71,30 +71,34 @@ enum Step {
 }
 
 impl<W: World> Driver<W> {
-    /// A run of `plan` on `reactor`. `clock` shows the precise time on the scale of the reactor's.
+    /// A run of `plan` on `reactor`, over `tls` if the plan is secure. `clock` shows the precise time on the scale of the reactor's.
     ///
     /// # Errors
     ///
     /// There is no memory for what is measured.
-    pub fn new(plan: Plan, reactor: Reactor<W>, clock: Clock) -> io::Result<Self> {
-        let fresh = plan.fresh != Fresh::Kept;
+    pub fn new(
+        plan: Plan,
+        tls: Option<TlsPeer>,
+        reactor: Reactor<W>,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let schedule = match &plan.pace {
             Pace::Closed => None,
             Pace::Open(phases) => Some(schedule(phases, plan.warmup)),
         };
-        let same = schedule.is_none() && !fresh;
+        let same = schedule.is_none() && plan.fresh == Fresh::Kept;
         let recorder = Recorder::new(plan.connections, same).map_err(io::Error::other)?;
         let shares: Vec<f64> = plan.also.iter().map(|(_, share)| *share).collect();
         let terms = Terms {
             active: plan.connections,
             beside: plan.beside(),
             depth: plan.depth,
-            fresh,
+            fresh: plan.fresh,
             patience: plan.patience,
             schedule,
             mix: Mix::new(&shares),
         };
-        let crew = Crew::new(&plan);
+        let crew = Crew::new(&plan, tls);
         let began = clock();
         Ok(Driver {
             desk: Rc::new(std::cell::RefCell::new(Desk::new(terms, recorder))),
@@ -122,6 +126,7 @@ impl<W: World> Driver<W> {
         }
         self.dial(now);
         self.wake(now);
+        self.crew.sweep(&self.desk, &self.clock, now, &mut self.reactor);
         // What happens now is told before anything else does.
         let wait = if event == Event::None { self.wait((self.clock)()) } else { Duration::ZERO };
         self.reactor.turn(Some(wait))?;
@@ -145,7 +150,9 @@ impl<W: World> Driver<W> {
                 let active: Vec<_> = desk.active().collect();
                 drop(desk);
                 if self.plan.pace == Pace::Closed {
-                    active.iter().for_each(|&token| wake(&mut self.reactor, token));
+                    for (place, token) in active {
+                        self.crew.wake(place, token, &self.desk, &self.clock, &mut self.reactor);
+                    }
                 }
                 self.step = Step::Warming;
                 Event::Open
@@ -201,7 +208,10 @@ impl<W: World> Driver<W> {
         for _ in 0..waiting {
             let mut desk = self.desk.borrow_mut();
             match desk.next_free() {
-                Some((_, Some(token))) => wake(&mut self.reactor, token),
+                Some((place, Some(token))) => {
+                    drop(desk);
+                    self.crew.wake(place, token, &self.desk, &self.clock, &mut self.reactor);
+                }
                 Some((place, None)) if desk.dials(place, now) => {
                     drop(desk);
                     self.crew.dial(place, &self.desk, &self.clock, &mut self.reactor);
@@ -286,11 +296,6 @@ impl<W: World> Driver<W> {
         outcome.client.spins = self.spins;
         outcome
     }
-}
-
-fn wake<W: World>(reactor: &mut Reactor<W>, token: crate::Token) {
-    // A message of no size needs no memory.
-    reactor.env().send(token, Message::any(()));
 }
 
 /// The phases, after a warm-up at the first one's rate.

@@ -9,9 +9,11 @@
 //! `Recorder` writes down what comes of them. Nothing here reads a clock, a flag or a file.
 
 mod answer;
+mod beside;
 mod caller;
 mod careful;
 mod crew;
+mod datagram;
 mod desk;
 mod driver;
 mod echo;
@@ -21,6 +23,8 @@ mod plan;
 mod recorder;
 mod schedule;
 mod seat;
+mod shaker;
+mod talker;
 mod url;
 
 pub use driver::{Driver, Event};

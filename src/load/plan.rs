@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::load::schedule::Phase;
-use crate::load::url::Url;
+use crate::load::url::{Scheme, Url};
 
 /// When requests are sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,13 @@ pub enum Fresh {
     /// Each connection is for a TLS handshake and nothing else.
     Handshake,
 }
+
+/// Each datagram socket has buffers of two megabytes.
+const SOCKETS: usize = 1000;
+/// What fits into a datagram, with room for its headers.
+const MOST_DATAGRAM: usize = 60_000;
+/// The longest message of a stream.
+const MOST: usize = 16 << 20;
 
 /// A load.
 #[derive(Clone, Debug)]
@@ -73,6 +80,7 @@ impl Plan {
     /// A sentence for whoever asked for it.
     pub fn check(&self) -> Result<(), &'static str> {
         let http = self.url.scheme.is_http();
+        let udp = self.url.scheme == Scheme::Udp;
         let fresh = self.fresh != Fresh::Kept;
         let rates = match &self.pace {
             Pace::Closed => true,
@@ -90,6 +98,14 @@ impl Plan {
                 self.fresh == Fresh::Handshake && !self.url.scheme.is_secure(),
                 "--handshakes needs https",
             ),
+            (udp && self.depth > 1, "--pipeline is for streams, which keep their order"),
+            (udp && self.connections > SOCKETS, "udp takes at most 1,000 sockets (-c)"),
+            (
+                udp && !(8..=MOST_DATAGRAM).contains(&self.size),
+                "a datagram has 8 to 60,000 bytes (--size)",
+            ),
+            (udp && self.idle > 0, "--idle is for connections, which udp has not"),
+            (self.size > MOST, "a message has at most 16 MiB (--size)"),
             (!self.also.is_empty() && !http, "--also is for http and https"),
             (shares > 1.0, "the shares of --also are more than 100 %"),
             (

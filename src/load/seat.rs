@@ -36,6 +36,11 @@ impl Seat {
         }
     }
 
+    /// Another seat in the same place.
+    pub(super) fn twin(&self) -> Self {
+        Seat::new(&self.desk, &self.clock, self.place)
+    }
+
     /// The precise time.
     #[inline]
     pub(super) fn now(&self) -> Moment {
@@ -57,6 +62,19 @@ impl Seat {
         }
         drop(desk);
         self.fill(now, write);
+    }
+
+    /// The connection is there, and asks for nothing that is measured.
+    pub(super) fn stay(&mut self, token: Token) {
+        if self.connected.is_none() {
+            self.connect();
+        }
+        self.desk.borrow_mut().opened(self.place, token, self.now());
+    }
+
+    /// It waits for something to draw.
+    pub(super) fn rest(&mut self) {
+        self.desk.borrow_mut().rest(self.place, self.now());
     }
 
     /// Draws requests as long as there is room and there are some.

@@ -6,6 +6,7 @@
 mod asked;
 mod spent;
 mod summary;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -29,7 +30,7 @@ use crate::load::{Clock, Driver, Event, Fresh, Pace, Plan, Url};
 use crate::measure::Outcome;
 use crate::reactor::edge::Edge;
 use crate::reactor::world::World;
-use crate::{Limits, Reactor};
+use crate::{CloseReason, Limits, Reactor};
 
 const LOOPS: &str = "\
 Closed and open loops:
@@ -137,7 +138,8 @@ impl Load {
         descriptors(&plan)?;
         let mut reactor = Reactor::new(limits(&plan))?;
         let clock = clock(&mut reactor);
-        let driver = Driver::new(plan, reactor, clock)?;
+        let tls = trust::peer(&plan.url, self.insecure, self.ca.as_deref())?;
+        let driver = Driver::new(plan, tls, reactor, clock)?;
         let mut run = Run::new(driver, self)?;
         run.to_the_end()?;
         run.report(self)
@@ -240,6 +242,11 @@ fn descriptors(plan: &Plan) -> Result<(), Failure> {
 fn limits(plan: &Plan) -> Limits {
     Limits {
         connections: usize::MAX,
+        // Whatever a server answers is read to its end.
+        body_bytes: u64::MAX,
+        head_bytes: 64 * 1024,
+        // A whole message is written at once, and its answer waits for nothing.
+        backlog_cap: Limits::default().backlog_cap.max(2 * plan.size * plan.depth),
         handshakes_per_turn: 64,
         handshake: plan.patience,
         ..Limits::default()
@@ -308,8 +315,13 @@ impl<W: World> Run<W> {
             let why = self.driver.failure().map_or("nothing answers".into(), |why| why.to_string());
             let url = self.driver.url();
             self.bar.finish_and_clear();
-            return Err(Failure::new(Kind::Runtime, format!("{url}: no connection: {why}"))
-                .advise("is the server running, and at this address?"));
+            let failure =
+                Failure::new(Kind::Runtime, format!("{url}: no connection could be made: {why}"));
+            return Err(match self.driver.failure() {
+                Some(CloseReason::Tls) => failure
+                    .advise("--ca FILE trusts the authority of its certificate, --insecure any"),
+                _ => failure.advise("is the server running, and at this address?"),
+            });
         }
         self.cue("open")
     }
