@@ -49,8 +49,8 @@ impl Axis {
             (low, high) = (1.0, 10.0);
         }
         let ticks = match scale {
-            Scale::Linear => linear_ticks(low.min(0.0), high.max(0.0)),
-            Scale::Log => log_ticks(low, high),
+            Scale::Linear => linear_ticks(low.min(0.0), high.max(0.0), unit),
+            Scale::Log => log_ticks(low, high, unit),
         };
         let (low, high) = match (scale, ticks.first(), ticks.last()) {
             (Scale::Linear, Some(first), Some(last)) => (*first, *last),
@@ -128,23 +128,35 @@ impl Axis {
     }
 }
 
-/// 1, 2 or 5 times a power of ten.
-fn round_step(rough: f64) -> f64 {
+/// 1, 2 or 5 times a power of ten; bytes are counted in powers of two.
+fn round_step(rough: f64, unit: Unit) -> f64 {
+    if unit == Unit::Bytes {
+        return 2_f64.powf(rough.log2().ceil());
+    }
     let power = 10_f64.powf(rough.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * 0.999);
     factor.unwrap_or(10.0) * power
 }
 
-fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
+fn linear_ticks(low: f64, high: f64, unit: Unit) -> Vec<f64> {
     let high = if high > low { high } else { low + 1.0 };
-    let step = round_step((high - low) / 5.0);
+    let step = round_step((high - low) / 5.0, unit);
     let (first, last) = ((low / step).floor(), (high / step).ceil());
     let steps = (last - first).clamp(1.0, 20.0) as i32;
     (0..=steps).map(|n| (first + f64::from(n)) * step).collect()
 }
 
-/// Powers of ten, and 2 and 5 times them where there are few.
-fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+/// Powers of ten, and some times them where there are few; of bytes, powers of two.
+fn log_ticks(low: f64, high: f64, unit: Unit) -> Vec<f64> {
+    let all = if unit == Unit::Bytes { binary(low, high) } else { decimal(low, high) };
+    // One tick at or beyond each end, so that nothing lies outside the ticks, and two at least.
+    let from = all.iter().rposition(|tick| *tick <= low * 1.001).unwrap_or(0);
+    let to = all.iter().position(|tick| *tick >= high * 0.999).unwrap_or(all.len());
+    let to = to.max(from + 1);
+    all.get(from..all.len().min(to + 1)).unwrap_or_default().to_vec()
+}
+
+fn decimal(low: f64, high: f64) -> Vec<f64> {
     let factors: &[f64] = match (high / low).log10() {
         span if span < 1.0 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
         span if span < 2.2 => &[1.0, 2.0, 5.0],
@@ -152,14 +164,19 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         _ => &[1.0],
     };
     let (first, last) = (low.log10().floor() as i32 - 1, high.log10().ceil() as i32 + 1);
-    let all: Vec<f64> = (first..=last)
-        .flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)))
-        .collect();
-    // One tick at or beyond each end, so that nothing lies outside the ticks, and two at least.
-    let from = all.iter().rposition(|tick| *tick <= low * 1.001).unwrap_or(0);
-    let to = all.iter().position(|tick| *tick >= high * 0.999).unwrap_or(all.len());
-    let to = to.max(from + 1);
-    all.get(from..all.len().min(to + 1)).unwrap_or_default().to_vec()
+    let powers = (first..=last).map(|power| 10_f64.powi(power));
+    powers.flat_map(|power| factors.iter().map(move |factor| factor * power)).collect()
+}
+
+fn binary(low: f64, high: f64) -> Vec<f64> {
+    let apart = match (high / low).log2() {
+        span if span < 6.0 => 1,
+        span if span < 12.0 => 2,
+        _ => 5,
+    };
+    let (first, last) = (low.log2().floor() as i32 - apart, high.log2().ceil() as i32 + apart);
+    let powers = (first..=last).filter(|power| power.rem_euclid(apart) == 0);
+    powers.map(|power| 2_f64.powi(power)).collect()
 }
 
 impl Ranged for Axis {
@@ -205,6 +222,10 @@ mod tests {
         assert_eq!(labels(&rate), ["0", "50k", "100k", "150k", "200k", "250k"]);
         let narrow = Axis::fit("", Scale::Log, Unit::Nanoseconds, [120e3, 170e3]);
         assert_eq!(labels(&narrow), ["100 µs", "150 µs", "200 µs"]);
+        let bytes = Axis::fit("", Scale::Log, Unit::Bytes, [1_800.0, 17_000.0]);
+        assert_eq!(labels(&bytes), ["1 KiB", "2 KiB", "4 KiB", "8 KiB", "16 KiB", "32 KiB"]);
+        let bytes = Axis::fit("", Scale::Linear, Unit::Bytes, [9_000.0]);
+        assert_eq!(labels(&bytes), ["0", "2 KiB", "4 KiB", "6 KiB", "8 KiB", "10 KiB"]);
     }
 
     #[test]

@@ -147,13 +147,15 @@ impl Plot {
             .set_all_tick_mark_size(px(4))
             .x_label_style(text(small, SOFT, HPos::Center, VPos::Top))
             .y_label_style(text(small, SOFT, HPos::Right, VPos::Center))
-            .axis_desc_style(text(small, INK, HPos::Center, VPos::Bottom))
             .x_label_formatter(&|tick| self.x.label(*tick))
             .y_label_formatter(&|tick| self.y.label(*tick))
-            .x_desc(self.x.title.as_str())
             .draw()?;
         let style = text(small, INK, HPos::Left, VPos::Bottom);
         root.draw(&Text::new(self.y.title.clone(), (px(6), px(layout.top - 9)), style))?;
+        // Plotters would write this twice, with its light lines and with its bold ones.
+        let style = text(small, INK, HPos::Center, VPos::Bottom);
+        let middle = (56 + layout.width - layout.right) / 2;
+        root.draw(&Text::new(self.x.title.clone(), (px(middle), px(layout.height - 4)), style))?;
         let placed: Vec<Vec<(i32, i32)>> = self
             .lines
             .iter()
@@ -310,8 +312,8 @@ fn classed(line: &str) -> Option<String> {
     }
     let class = match red {
         INK => "ink".into(),
-        SOFT => "soft".into(),
-        GRID => "grid".into(),
+        SOFT => "tick".into(),
+        GRID => "mesh".into(),
         SOLID => format!("{kind}{slot}"),
         DASHED => format!("{kind}{slot} dash"),
         WHISKER => format!("{kind}{slot} whisker"),
@@ -324,8 +326,8 @@ fn classed(line: &str) -> Option<String> {
 /// Rules of every picture, wherever it stands.
 pub(super) const RULES: &str = "\
 .plot{font-family:system-ui,-apple-system,'Segoe UI',sans-serif}\
-.plot text{fill:currentColor}.plot .soft{opacity:.72}\
-.plot .grid{stroke:currentColor;opacity:.16}\
+.plot text{fill:currentColor}.plot .tick{opacity:.75}\
+.plot .mesh{stroke:currentColor;opacity:.16}\
 .plot .whisker{opacity:.55}.plot .dash{stroke-dasharray:20 14;opacity:.8}\
 .plot polyline{stroke-linejoin:round}.plot .hot{fill:transparent}";
 
@@ -377,11 +379,11 @@ pub(super) fn key(slot: usize, dashed: bool) -> String {
 
 /// Rules that leave one slot alone where the root of a page names it.
 pub(super) fn spotlight() -> String {
-    let drawn = "polyline,polygon,circle:not(.hot),line:not(.grid)";
+    let drawn = "polyline,polygon,circle:not(.hot),line:not(.mesh)";
     (0..look::SLOTS)
         .map(|slot| {
             format!(
-                "[data-only=\"{slot}\"] figure>.plot :is({drawn}):not(.s{slot},.f{slot},.grid){{opacity:.1}}\
+                "[data-only=\"{slot}\"] figure>.plot :is({drawn}):not(.s{slot},.f{slot},.mesh){{opacity:.1}}\
                  [data-only=\"{slot}\"] .legend li:not([data-slot=\"{slot}\"]){{opacity:.4}}"
             )
         })

@@ -175,11 +175,8 @@ fn words(figure: Figure, region: &[(f64, Rank)]) -> String {
             let mut said = match (level.is_empty(), behind.is_empty()) {
                 (true, true) => format!("`{best}` has {name}, the others cannot be judged"),
                 (true, false) => format!("`{best}` {}", leads(figure)),
-                (false, all) => {
-                    let ahead: Vec<&str> = key(first).1;
-                    let all = if all { "no difference" } else { "nobody is ahead" };
-                    format!("{all} in {name} among {}", list(&ahead))
-                }
+                (false, true) => format!("no difference among {}", list(&key(first).1)),
+                (false, false) => format!("{} cannot be told apart", list(&key(first).1)),
             };
             if let Some(distance) = distance(figure, region, *at_least) {
                 said.push_str(&distance);
@@ -216,18 +213,14 @@ fn distance(figure: Figure, region: &[(f64, Rank)], at_least: bool) -> Option<St
     let last: Vec<&Behind> =
         all.iter().filter(|behind| behind.len() > 1).filter_map(|behind| behind.last()).collect();
     let least = if at_least { "at least " } else { "" };
-    let how = match figure.better() {
-        Better::Higher => "as many as",
-        _ => "lower than",
-    };
     let (names, range, spread) = summed(&next)?;
     let mut said = match figure.better() {
-        Better::Higher => format!(", {least}{range} times {spread} {how} the next, {names}"),
+        Better::Higher => format!(", {least}{range} times {spread} as many as the next, {names}"),
         _ => format!("; the next, {names}, {least}{range} times as much {spread}"),
     };
     if let Some((names, range, _)) = summed(&last) {
         said.push_str(&match figure.better() {
-            Better::Higher => format!(", and {range} times {how} the last, {names}"),
+            Better::Higher => format!(", and {range} times as many as the last, {names}"),
             _ => format!("; the last, {names}, {range} times"),
         });
     }

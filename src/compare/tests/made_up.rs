@@ -37,12 +37,12 @@ const NATURES: [Nature; 8] = [
     Nature {
         name: "threads",
         what: "a thread for each connection",
-        cpu: 7.4,
+        cpu: 4.1,
         system: 0.82,
         calls: 2.0,
         switches: 1.02,
         memory: 13_800.0,
-        strain: 0.22,
+        strain: 0.35,
         own: &[("stack", "256 KiB")],
     },
     Nature {
