@@ -138,6 +138,8 @@ pub mod connection;
 pub mod error;
 pub mod limits;
 #[cfg(feature = "cli")]
+pub mod load;
+#[cfg(feature = "cli")]
 pub mod measure;
 pub mod probe;
 pub mod proto;
