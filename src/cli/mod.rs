@@ -17,6 +17,7 @@ mod lines;
 mod load;
 mod logger;
 mod man;
+mod model;
 mod place;
 mod row;
 mod serve;
