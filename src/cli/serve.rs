@@ -114,7 +114,7 @@ pub(super) struct Serve {
     tls: Tls,
 
     /// Serve /plaintext, /bytes/N, /compute/µs, /echo and /ws/echo, and the row tcp-echo, by this I/O
-    /// model: blocking, threads, pool[=N], loop, loops[=N]
+    /// model: blocking, threads, pool[=N], spin, level, loop, loops[=N], go
     #[arg(long, value_name = "NAME[=N]", help_heading = COMPARISON)]
     #[arg(conflicts_with_all = ["root", "access_log", "cors"])]
     model: Option<Model>,
