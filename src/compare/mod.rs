@@ -2,6 +2,7 @@
 
 mod axis;
 mod charts;
+pub mod diff;
 mod figure;
 mod look;
 mod markup;
@@ -11,6 +12,7 @@ mod rank;
 pub mod report;
 pub mod result;
 pub mod statistics;
+pub mod table;
 pub mod verdict;
 mod workload;
 

@@ -8,6 +8,7 @@
 use super::figure::{Better, Figure};
 use super::result::{Machine, Point, Run};
 use super::statistics::{Ratio, Shown, Spread};
+use super::workload::Workload;
 
 /// More failed requests than this share, and a model does not serve the load.
 const FAILING: f64 = 0.01;
@@ -50,13 +51,8 @@ pub(super) enum Rank {
 }
 
 /// Ranks the models of one place by one figure; none if nobody has it.
-pub(super) fn rank(
-    points: &[&Point],
-    figure: Figure,
-    machine: &Machine,
-    overload: bool,
-) -> Option<Rank> {
-    let fit = points.iter().filter(|point| overload || failing(point).is_none());
+pub(super) fn rank(points: &[&Point], figure: Figure, machine: &Machine) -> Option<Rank> {
+    let fit = points.iter().filter(|point| failing(point).is_none());
     let mut fit: Vec<(&Point, Spread)> =
         fit.filter_map(|point| Some((*point, figure.spread(point)?))).collect();
     let higher = match figure.better() {
@@ -112,6 +108,10 @@ fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
 
 /// Why a model does not serve the load of a point, if it does not.
 pub(super) fn failing(point: &Point) -> Option<String> {
+    // Where more is offered than can be done, somebody has to go without.
+    if Workload::named(&point.workload).overloads() {
+        return None;
+    }
     if let Some(unserved) = Figure::Unserved.spread(point).filter(|spread| spread.median > 0.0) {
         return Some(format!("{:.0} connections were never served", unserved.median));
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn ranked(points: &[Point], figure: Figure) -> Option<Rank> {
-        rank(&points.iter().collect::<Vec<_>>(), figure, &machine(), false)
+        rank(&points.iter().collect::<Vec<_>>(), figure, &machine())
     }
 
     const FAST: &[(u64, u64)] = &[(200_000, 900_000), (201_000, 901_000), (199_000, 899_000)];
@@ -223,7 +223,7 @@ mod tests {
         let points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", SLOW)];
         let points: Vec<&Point> = points.iter().collect();
         let one = Machine { server_cpus: vec![0], client_cpus: vec![0], ..Machine::default() };
-        assert_eq!(rank(&points, Figure::P99, &one, false), Some(Rank::OneCore));
-        assert!(matches!(rank(&points, Figure::PerCpu, &one, false), Some(Rank::Ranked { .. })));
+        assert_eq!(rank(&points, Figure::P99, &one), Some(Rank::OneCore));
+        assert!(matches!(rank(&points, Figure::PerCpu, &one), Some(Rank::Ranked { .. })));
     }
 }

@@ -4,10 +4,11 @@
 
 use super::section;
 use crate::compare::charts::{places, workloads};
-use crate::compare::figure::{Better, Figure};
+use crate::compare::figure::Figure;
 use crate::compare::markup::escape;
 use crate::compare::rank::failing;
 use crate::compare::result::{Point, Results};
+use crate::compare::table::best;
 use crate::compare::workload::Workload;
 
 /// All tables.
@@ -79,18 +80,4 @@ fn row(point: &Point, columns: &[Figure], best: &[Option<f64>]) -> String {
         }
     }
     cells
-}
-
-/// The best median of a figure among those that serve everyone, if it ranks them at all.
-fn best(points: &[&Point], figure: Figure) -> Option<f64> {
-    let fit = points.iter().filter(|point| failing(point).is_none());
-    let medians: Vec<f64> =
-        fit.filter_map(|point| figure.spread(point)).map(|spread| spread.median).collect();
-    let best = match figure.better() {
-        Better::Higher => medians.iter().copied().reduce(f64::max),
-        Better::Lower => medians.iter().copied().reduce(f64::min),
-        Better::Neither => None,
-    };
-    // Where all are the same nobody is the best.
-    best.filter(|best| medians.iter().any(|median| median != best))
 }
