@@ -45,6 +45,8 @@ pub(super) struct Plot {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lines: Vec<Line>,
+    /// What is to be known of it; often nothing.
+    pub(super) remark: &'static str,
 }
 
 /// Where a picture stands.
@@ -108,6 +110,17 @@ impl Frame {
 }
 
 impl Plot {
+    /// A line of each name, for a legend.
+    pub(super) fn named(&self) -> Vec<&Line> {
+        let mut named: Vec<&Line> = Vec::new();
+        for line in &self.lines {
+            if named.iter().all(|other| other.name != line.name) {
+                named.push(line);
+            }
+        }
+        named
+    }
+
     /// True if there is nothing to draw.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.dots.is_empty())
@@ -199,8 +212,11 @@ impl Plot {
     fn caption(&self, root: &Area<'_>, layout: &Layout) -> Drawn {
         let style = text(16, INK, HPos::Left, VPos::Center);
         root.draw(&Text::new(self.title.clone(), (px(6), px(20)), style))?;
+        let style = text(12, SOFT, HPos::Right, VPos::Bottom);
+        let corner = (px(layout.width - 6), px(layout.height - 4));
+        root.draw(&Text::new(self.remark, corner, style))?;
         let left = layout.width - layout.right + 14;
-        for (row, line) in self.lines.iter().enumerate() {
+        for (row, line) in self.named().into_iter().enumerate() {
             let middle = layout.top + 10 + 21 * i32::try_from(row).unwrap_or(0);
             let ends = [(px(left), px(middle)), (px(left + 24), px(middle))];
             trace(root, line, &ends)?;
@@ -425,6 +441,7 @@ mod tests {
             about: "both".into(),
             x: Axis::places("places", Scale::Log, &[1.0, 10.0], |x| x.to_string()),
             y: Axis::fit("height", Scale::Log, Unit::Count, [5.0, 50.0]),
+            remark: "",
             lines: vec![line("first", 5), Line { dashed: true, ..line("second", 1) }],
         }
     }

@@ -101,6 +101,17 @@ pub(super) fn rank(points: &[&Point], figure: Figure, machine: &Machine) -> Opti
     Some(Rank::Ranked { best: best.model.clone(), level, behind, unclear, at_least })
 }
 
+/// Who is ahead at a place: the best and those level with it, if somebody is behind them.
+pub(super) fn ahead(points: &[&Point], figure: Figure, machine: &Machine) -> Vec<String> {
+    match rank(points, figure, machine) {
+        Some(Rank::Ranked { best, mut level, behind, .. }) if !behind.is_empty() => {
+            level.push(best);
+            level
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
     let of = |point: &Point| point.runs.iter().map(|run| figure.of(run)).collect::<Vec<_>>();
     Ratio::paired(&of(these), &of(those))
@@ -181,6 +192,10 @@ mod tests {
         let (best, level, behind) = names(ranked(&points, Figure::Rate));
         assert_eq!((best.as_str(), behind.len()), ("a", 0));
         assert_eq!(level, ["b"]);
+        let two = points.iter().collect::<Vec<_>>();
+        assert!(ahead(&two, Figure::Rate, &machine()).is_empty(), "nobody is behind");
+        let last = point("w", 1.0, "c", SLOW);
+        assert_eq!(ahead(&[two[0], two[1], &last], Figure::Rate, &machine()), ["b", "a"]);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! most telling first; the best at a place is marked, and losers stay.
 
 use super::charts::{places, workloads};
-use super::figure::{Better, Figure};
+use super::figure::Figure;
 use super::quantity::NOTHING;
-use super::rank::failing;
+use super::rank::{ahead, failing};
 use super::result::{Point, Results};
 use super::workload::Workload;
 
@@ -50,17 +50,20 @@ fn table(results: &Results, name: &str, width: usize) -> String {
     let first = marks.max().unwrap_or(0).max(6) + 1;
     let columns = columns(&points, width.saturating_sub(first + MODEL) / COLUMN);
     let mut text = format!("{name}: {}\n", workload.what);
-    text.push_str(&format!("{:first$}{:MODEL$}", "", ""));
+    let margin = first + MODEL;
+    text.push_str(&format!("{:margin$}", ""));
     for (_, title) in &columns {
         text.push_str(&format!("{title:>COLUMN$}"));
     }
     text.push_str(&format!("\n{}\n", workload.axis));
     for x in axis {
         let here: Vec<&Point> = points.iter().copied().filter(|point| point.x == x).collect();
+        let ahead: Vec<Vec<String>> =
+            columns.iter().map(|(figure, _)| ahead(&here, *figure, &results.machine)).collect();
         for (index, point) in here.iter().enumerate() {
             let mark = if index == 0 { workload.mark(x) } else { String::new() };
             text.push_str(&format!("{mark:>w$} {:MODEL$}", point.model, w = first - 1));
-            text.push_str(row(point, &here, &columns, width - first - MODEL).trim_end());
+            text.push_str(row(point, &columns, &ahead, width - first - MODEL).trim_end());
             text.push('\n');
         }
     }
@@ -82,16 +85,16 @@ fn columns(points: &[&Point], room: usize) -> Vec<(Figure, &'static str)> {
     COLUMNS.into_iter().filter(kept).map(|(figure, title, _)| (figure, title)).collect()
 }
 
-fn row(point: &Point, here: &[&Point], columns: &[(Figure, &str)], room: usize) -> String {
+fn row(point: &Point, columns: &[(Figure, &str)], ahead: &[Vec<String>], room: usize) -> String {
     if let Some(why) = &point.refused {
         return format!("  {NOTHING} {why}").chars().take(room).collect();
     }
     let mut text = String::new();
-    for (figure, _) in columns {
+    for ((figure, _), ahead) in columns.iter().zip(ahead) {
         let shown = match figure.spread(point) {
             None => format!("{NOTHING} "),
             Some(spread) => {
-                let best = failing(point).is_none() && best(here, *figure) == Some(spread.median);
+                let best = ahead.contains(&point.model);
                 let mark = if best { '*' } else { ' ' };
                 format!("{}{mark}", figure.unit().show(spread.median))
             }
@@ -107,22 +110,8 @@ fn row(point: &Point, here: &[&Point], columns: &[(Figure, &str)], room: usize) 
     text
 }
 
-/// The best median among those that serve everyone, unless all are the same.
-pub(super) fn best(points: &[&Point], figure: Figure) -> Option<f64> {
-    let fit = points.iter().filter(|point| failing(point).is_none());
-    let medians: Vec<f64> =
-        fit.filter_map(|point| figure.spread(point)).map(|spread| spread.median).collect();
-    let best = match figure.better() {
-        Better::Higher => medians.iter().copied().reduce(f64::max),
-        Better::Lower => medians.iter().copied().reduce(f64::min),
-        Better::Neither => None,
-    };
-    best.filter(|best| medians.iter().any(|median| median != best))
-}
-
 /// What the signs in the tables mean.
-pub const LEGEND: &str =
-    "* best median at this place; middle of the runs; CPU and calls are the server's";
+pub const LEGEND: &str = "* ahead: the best, or level with it; the figures are the middle of the runs; CPU and calls are the server's";
 
 #[cfg(test)]
 mod tests {

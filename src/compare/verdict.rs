@@ -75,11 +75,11 @@ pub fn judge(results: &Results) -> Verdict {
     verdict
 }
 
-/// The verdict as plain text, for a terminal.
-pub fn text(verdict: &Verdict) -> String {
+/// The verdict as plain text for a terminal, in lines of so many characters (40 at least).
+pub fn text(verdict: &Verdict, width: usize) -> String {
     let mut text = String::new();
     for doubt in &verdict.doubts {
-        text.push_str(&format!("! {doubt}\n"));
+        wrap(&mut text, "! ", doubt, width);
     }
     let mut workload = "";
     for finding in &verdict.findings {
@@ -87,11 +87,30 @@ pub fn text(verdict: &Verdict) -> String {
             workload = &finding.workload;
             text.push_str(&format!("\n{workload}\n"));
         }
+        let lead = if finding.figure.is_empty() { "not ranked" } else { finding.figure };
+        text.push_str(&format!("  {lead}\n"));
         for sentence in &finding.sentences {
-            text.push_str(&format!("  {sentence}\n"));
+            wrap(&mut text, "    ", sentence, width);
         }
     }
     text
+}
+
+/// A paragraph whose lines all begin alike.
+fn wrap(text: &mut String, margin: &str, sentence: &str, width: usize) {
+    let mut line = String::new();
+    for word in sentence.split_whitespace() {
+        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > width.max(40);
+        if long && !line.is_empty() {
+            text.push_str(&format!("{margin}{line}\n"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    text.push_str(&format!("{margin}{line}\n"));
 }
 
 /// What puts all of it in doubt.

@@ -4,7 +4,7 @@ mod made_up;
 
 pub(super) use made_up::{make_up, point};
 
-use crate::compare::{report, table, verdict};
+use crate::compare::report;
 
 /// Everything at once: it is drawn, it is whole, and nothing in it is a number that is none.
 #[test]
@@ -21,7 +21,6 @@ fn a_comparison_becomes_a_page() {
     // To be looked at: LOOK=page.html cargo test a_comparison_becomes_a_page
     if let Some(path) = std::env::var_os("LOOK") {
         std::fs::write(&path, page).expect("the page can be written");
-        println!("{}\n{}", table::render(&results, 120), verdict::text(&verdict::judge(&results)));
         for (name, svg) in report::pictures(&results) {
             let path = std::path::Path::new(&path).with_file_name(format!("{name}.svg"));
             std::fs::write(path, svg).expect("a picture can be written");
