@@ -42,6 +42,8 @@ pub enum Phase {
     Reply,
     /// The peer's end of stream, after ours.
     Linger,
+    /// The peer's answer to a connect.
+    Connect,
 }
 
 impl Phase {
@@ -56,6 +58,7 @@ impl Phase {
             Phase::Idle => "idle",
             Phase::Reply => "reply",
             Phase::Linger => "linger",
+            Phase::Connect => "connect",
         }
     }
 }
@@ -91,7 +94,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// How many different words [`as_str`](Self::as_str) can give.
-    pub const KINDS: usize = 19;
+    pub const KINDS: usize = 20;
 
     /// Those words, by [`kind`](Self::kind).
     pub const WORDS: [&'static str; Self::KINDS] = [
@@ -107,6 +110,7 @@ impl CloseReason {
         "timeout-idle",
         "timeout-reply",
         "timeout-linger",
+        "timeout-connect",
         "protocol",
         "tls",
         "io",
@@ -129,13 +133,13 @@ impl CloseReason {
             CloseReason::Truncated => 2,
             CloseReason::Reset => 3,
             CloseReason::TimedOut(phase) => 4 + phase as usize,
-            CloseReason::Protocol(_) => 12,
-            CloseReason::Tls => 13,
-            CloseReason::Io(_) => 14,
-            CloseReason::Overflow => 15,
-            CloseReason::Drained => 16,
-            CloseReason::Aborted => 17,
-            CloseReason::Upgraded => 18,
+            CloseReason::Protocol(_) => 13,
+            CloseReason::Tls => 14,
+            CloseReason::Io(_) => 15,
+            CloseReason::Overflow => 16,
+            CloseReason::Drained => 17,
+            CloseReason::Aborted => 18,
+            CloseReason::Upgraded => 19,
         }
     }
 
@@ -146,6 +150,16 @@ impl CloseReason {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionAborted => CloseReason::Reset,
             kind => CloseReason::Io(kind),
+        }
+    }
+
+    /// The reason that a failure to connect amounts to. Refusals and unreachable hosts keep their
+    /// [`Io`](Self::Io) kind.
+    pub fn from_connect(error: &io::Error) -> Self {
+        match error.kind() {
+            // The system has lost patience before we have.
+            io::ErrorKind::TimedOut => CloseReason::TimedOut(Phase::Connect),
+            _ => CloseReason::from_io(error),
         }
     }
 }
@@ -177,6 +191,7 @@ mod tests {
             Phase::Idle,
             Phase::Reply,
             Phase::Linger,
+            Phase::Connect,
         ];
         let mut all = vec![Finished, PeerClosed, Truncated, Reset];
         all.extend(phases.map(TimedOut));

@@ -82,13 +82,25 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`limits`], [`token`], [`time`], [`error`], [`probe`], [`buf`] | what everybody needs |
-//! | [`proto`] | machines: [`proto::h1`], [`proto::ws`] |
+//! | [`proto`] | machines: [`proto::h1`] of both sides, [`proto::ws`] |
 //! | [`session`] | machines with handlers: [`session::raw`], [`session::datagram`], [`session::http`], [`session::ws`] |
 //! | [`connection`] | optional TLS around a session |
+//! | [`socket`] | sockets as the system has them: addresses, options, binding, connecting |
+//! | [`reactor`], [`sim`] | the drivers: of sockets that are ready, and of virtual time |
+//! | `blocking` | other drivers: one connection at a time, a thread each, a pool |
 //! | [`web`] | HTTP as applications use it: router, files, conditions, forms, JSON, events |
-//! | [`app`] | services of the command: site, notes, topics, chat, echo |
-//! | [`reactor`], [`sim`] | the drivers: of sockets, and of virtual time |
+//! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
+//! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
+//! | `manual` | pages to read: what each I/O model can do and what it cannot |
+//!
+//! # Other ways to wait
+//!
+//! Of a [`reactor::world::World`] on real sockets only the [`reactor::system::Poller`] differs:
+//! `edge.rs` is told once when a socket becomes ready, `level.rs` for as long as it is, `spin.rs` is
+//! never told and looks. `blocking` drives the same [`connection::Connection`]s by calls that wait.
+//! `tests/parity.rs` asks all of them, and the simulator, for the same bytes; `readyloop compare`
+//! measures what the difference is worth.
 //!
 //! # One message for many
 //!
@@ -116,6 +128,7 @@
 //! there; `tests/layers.rs` for who may import whom.
 
 pub mod app;
+pub mod blocking;
 pub mod buf;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -125,12 +138,15 @@ pub mod connection;
 pub mod error;
 pub mod limits;
 #[cfg(feature = "cli")]
+pub mod load;
+#[cfg(feature = "cli")]
 pub mod measure;
 pub mod probe;
 pub mod proto;
 pub mod reactor;
 pub mod session;
 pub mod sim;
+pub mod socket;
 pub mod time;
 pub mod token;
 #[cfg(feature = "web")]

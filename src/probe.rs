@@ -4,6 +4,8 @@
 //! all where nobody listens: [`Probe`] is implemented for `()` by doing nothing. The counters are
 //! always on.
 
+use std::time::Duration;
+
 use crate::error::CloseReason;
 use crate::token::Token;
 
@@ -35,7 +37,13 @@ pub enum Fact {
         /// The listener's token.
         from: Token,
     },
-    /// An outgoing or handed-over connection was adopted.
+    /// A connection was begun from here; whether it comes about, `Closed` or a call of its session
+    /// will tell.
+    Dialled {
+        /// Its new token.
+        token: Token,
+    },
+    /// A handed-over connection was adopted.
     Adopted {
         /// Its new token.
         token: Token,
@@ -146,34 +154,88 @@ impl Probe for () {}
 
 /// Totals of the facts since the loop began.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
 pub struct Counters {
+    /// Polls that returned.
     pub turns: u64,
+    /// Events that they returned.
     pub events: u64,
+    /// Events, messages and timers for entries that were gone.
     pub stale: u64,
+    /// Connections accepted.
     pub accepted: u64,
+    /// Connections handed over.
     pub adopted: u64,
+    /// Connections that began here.
+    pub dialled: u64,
+    /// Reads that returned bytes or the end.
     pub reads: u64,
+    /// Bytes that they returned.
     pub read_bytes: u64,
+    /// Writes that took bytes.
     pub writes: u64,
+    /// Bytes that they took.
     pub written_bytes: u64,
+    /// Reads and writes that would have blocked.
     pub would_blocks: u64,
+    /// Budgets that ran out.
     pub budget_stops: u64,
+    /// Deadlines put into the timer heap.
     pub timers_armed: u64,
+    /// Deadlines reached and acted upon.
     pub timers_fired: u64,
+    /// Times that reading stopped at a high watermark.
     pub stalls: u64,
+    /// Times that accepting stopped.
     pub accept_pauses: u64,
+    /// Those of them that were for want of descriptors.
     pub descriptor_exhaustions: u64,
+    /// Clients turned away at the door.
     pub shed: u64,
+    /// Datagrams received.
     pub datagrams_received: u64,
+    /// Datagrams sent.
     pub datagrams_sent: u64,
+    /// Datagrams dropped, or refused by the system.
     pub datagrams_dropped: u64,
+    /// Bytes of datagrams received.
     pub datagram_bytes_in: u64,
+    /// Bytes of datagrams sent.
     pub datagram_bytes_out: u64,
     /// Closed connections by [`CloseReason::kind`].
     pub closed: [u64; CloseReason::KINDS],
     /// Requests answered, by the first digit of their status.
     pub responses: [u64; 6],
+    /// How long turns computed, from the end of one wait to the beginning of the next. Only
+    /// [`run`](crate::Reactor::run) knows: between the turns of a host the time is the host's.
+    pub busy: Spread,
+    /// How late deadlines were looked at.
+    pub late: Spread,
+}
+
+/// A distribution of times, coarse and cheap: `0[i]` counts those below 2^i ns and not below half of
+/// that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread(pub [u64; Spread::BUCKETS]);
+
+impl Spread {
+    /// The last one takes everything from nine minutes on.
+    pub const BUCKETS: usize = 40;
+
+    /// Counts one.
+    #[inline]
+    pub fn record(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let bits = (u64::BITS - nanos.leading_zeros()) as usize;
+        if let Some(count) = self.0.get_mut(bits.min(Spread::BUCKETS - 1)) {
+            *count += 1;
+        }
+    }
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Spread([0; Spread::BUCKETS])
+    }
 }
 
 impl Probe for Counters {
@@ -188,6 +250,7 @@ impl Probe for Counters {
             Fact::Stale { .. } => self.stale += 1,
             Fact::Accepted { .. } => self.accepted += 1,
             Fact::Adopted { .. } => self.adopted += 1,
+            Fact::Dialled { .. } => self.dialled += 1,
             Fact::Read { bytes, .. } => {
                 self.reads += 1;
                 self.read_bytes += bytes as u64;
@@ -218,5 +281,21 @@ impl Probe for Counters {
             Fact::Closed { reason, .. } => self.closed[reason.kind()] += 1,
             Fact::Event { .. } | Fact::Driven { .. } | Fact::Resumed { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_counts_by_powers_of_two_and_loses_nothing() {
+        let mut spread = Spread::default();
+        for nanos in [0, 1, 2, 3, 4, 1023, 1024, u64::MAX] {
+            spread.record(Duration::from_nanos(nanos));
+        }
+        assert_eq!(spread.0[..4], [1, 1, 2, 1]);
+        assert_eq!((spread.0[10], spread.0[11], spread.0[39]), (1, 1, 1));
+        assert_eq!(spread.0.iter().sum::<u64>(), 8);
     }
 }

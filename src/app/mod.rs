@@ -2,6 +2,8 @@
 //! written. They see sessions and machines only, never a socket, a clock or a thread.
 
 #[cfg(feature = "web")]
+pub mod bench;
+#[cfg(feature = "web")]
 pub mod chat;
 pub mod echo;
 pub mod escaped;

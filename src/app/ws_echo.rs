@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::proto::h1::Head;
+use crate::session::http::{Answered, Reply};
 use crate::session::ws::{Deflate, Handler, Options, Origins, Peer, accept};
 use crate::web::router::Router;
 
@@ -21,15 +23,37 @@ impl Handler for WsEcho {
     }
 }
 
-/// `/ws/echo`. Open to everybody's pages: it tells them nothing that they do not know.
+/// Opens WebSockets that echo, with options made once. For everybody's pages: it tells them nothing
+/// that they do not know.
+pub struct Opener(Rc<Options>);
+
+impl Opener {
+    /// An opener.
+    pub fn new() -> Self {
+        Opener(Rc::new(Options {
+            origins: Origins::Any,
+            deflate: Some(Deflate::with_takeover()),
+            message_bytes: LONGEST,
+            frame_bytes: (LONGEST + LONGEST / 64) as u64,
+            max_queued: 2 * LONGEST,
+            ..Options::default()
+        }))
+    }
+
+    /// Answers a request for a WebSocket.
+    pub fn open(&self, request: &Head<'_>, reply: Reply<'_, '_>) -> Answered {
+        accept(request, reply, &self.0, WsEcho)
+    }
+}
+
+impl Default for Opener {
+    fn default() -> Self {
+        Opener::new()
+    }
+}
+
+/// `/ws/echo`.
 pub fn routes() -> Router {
-    let options = Rc::new(Options {
-        origins: Origins::Any,
-        deflate: Some(Deflate::with_takeover()),
-        message_bytes: LONGEST,
-        frame_bytes: (LONGEST + LONGEST / 64) as u64,
-        max_queued: 2 * LONGEST,
-        ..Options::default()
-    });
-    Router::new().get("/ws/echo", move |request, reply| accept(request, reply, &options, WsEcho))
+    let opener = Opener::new();
+    Router::new().get("/ws/echo", move |request, reply| opener.open(request.head(), reply))
 }

@@ -14,7 +14,8 @@ Exit codes:
   4  a certificate, a key or the TLS settings cannot be used
   5  an address cannot be had for another reason: not permitted, unknown name
   6  stopped by a second signal before everything was finished
-  7  the data cannot be used: another process has it, or it is damaged";
+  7  the data cannot be used: another process has it, or it is damaged
+130  interrupted; what was measured until then is kept";
 
 /// Why the command ends, besides having done what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(super) enum Kind {
     Address = 5,
     Stopped = 6,
     Data = 7,
+    Interrupted = 130,
 }
 
 /// An end that is not success.

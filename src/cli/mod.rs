@@ -5,15 +5,19 @@
 
 mod access;
 mod banner;
+mod compare;
 mod completions;
+mod cpus;
 mod data;
 pub mod devcert;
 mod failure;
 mod folder;
 mod knobs;
 mod lines;
+mod load;
 mod logger;
 mod man;
+mod model;
 mod place;
 mod row;
 mod serve;
@@ -38,6 +42,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Load(Box<load::Load>),
+    Compare(Box<compare::Compare>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -46,6 +52,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Load(load) => load.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -4,23 +4,25 @@
 //! touches a socket and decides nothing about waiting: blocking drivers, the reactor and the
 //! simulator run the same connections.
 
-use std::rc::Rc;
-
-use crate::buf::{Carry, Inset, Out, Part};
+use crate::buf::{Carry, Out};
 use crate::error::{CloseReason, Phase};
 use crate::session::datagram::Peer;
 use crate::session::{CloseMode, ConnInfo, Cx, Env, Flow, Message, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
+mod secure;
 pub mod tls;
 
-use tls::{Tls, TlsEvent};
+use secure::Opening;
+use tls::Tls;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// TLS is being agreed on; there is no session yet.
+    /// It was dialled, and there is no connection yet.
+    Connecting,
+    /// TLS is being agreed on; the session, if there is one yet, has not been opened.
     Handshake,
     /// The session takes input.
     Open,
@@ -37,7 +39,8 @@ pub enum Life {
 /// One connection without its socket.
 pub struct Connection {
     session: Option<Box<dyn Session>>,
-    tls: Option<Box<Secure>>,
+    tls: Option<Box<Tls>>,
+    opening: Option<Box<Opening>>,
     ending: Option<Box<Ending>>,
     carry: Carry,
     life: Life,
@@ -46,18 +49,6 @@ pub struct Connection {
     ended: bool,
     /// It said so inside TLS, and the session has input to take before it hears of it.
     end_waits: bool,
-}
-
-/// TLS and what it needs until its handshake is done.
-struct Secure {
-    tls: Tls,
-    opening: Option<Opening>,
-}
-
-struct Opening {
-    service: Rc<dyn Service>,
-    peer: Peer,
-    deadline: Moment,
 }
 
 /// What a closing connection still knows.
@@ -94,15 +85,6 @@ impl Connection {
         connection
     }
 
-    /// A connection that opens when its TLS handshake is done.
-    pub fn secure(tls: Tls, service: Rc<dyn Service>, peer: Peer, env: &Env) -> Self {
-        let deadline = env.now + env.limits.handshake;
-        let mut connection = Connection::new(Life::Handshake);
-        connection.tls =
-            Some(Box::new(Secure { tls, opening: Some(Opening { service, peer, deadline }) }));
-        connection
-    }
-
     /// A plain connection that runs `session`, which has not been opened yet.
     pub fn with_session(session: Box<dyn Session>, io: &mut Io<'_>) -> Self {
         let mut connection = Connection::new(Life::Open);
@@ -111,10 +93,37 @@ impl Connection {
         connection
     }
 
+    /// A connection that was dialled: `session` is opened when it is there (over TLS: when the
+    /// handshake is done), or hears why not.
+    pub fn dialled(session: Box<dyn Session>, tls: Option<Tls>, deadline: Moment) -> Self {
+        let mut connection = Connection::new(Life::Connecting);
+        connection.session = Some(session);
+        connection.tls = tls.map(Box::new);
+        connection.opening = Some(Box::new(Opening { service: None, deadline }));
+        connection
+    }
+
+    /// The dialled peer has answered.
+    pub fn connected(&mut self, io: &mut Io<'_>) {
+        if self.life != Life::Connecting {
+            return;
+        }
+        if self.tls.is_some() {
+            if let Some(session) = &mut self.session {
+                session.on_connect();
+            }
+            return self.start_tls(io);
+        }
+        self.opening = None;
+        self.life = Life::Open;
+        self.call(io, |session, cx| session.on_open(cx));
+    }
+
     fn new(life: Life) -> Self {
         Connection {
             session: None,
             tls: None,
+            opening: None,
             ending: None,
             carry: Carry::default(),
             life,
@@ -160,23 +169,21 @@ impl Connection {
 
     /// What TLS has to say about its failure.
     pub fn fault(&self) -> Option<String> {
-        self.tls.as_ref().and_then(|secure| secure.tls.fault())
+        self.tls.as_ref().and_then(|tls| tls.fault())
     }
 
     /// When to call [`timeout`](Self::timeout) next.
     pub fn deadline(&self) -> Moment {
         match self.life {
-            Life::Handshake => self.opening().map_or(Moment::NEVER, |opening| opening.deadline),
+            Life::Connecting | Life::Handshake => {
+                self.opening.as_ref().map_or(Moment::NEVER, |opening| opening.deadline)
+            }
             Life::Open | Life::Paused => {
                 self.session.as_ref().map_or(Moment::NEVER, |session| session.deadline())
             }
             Life::Flushing | Life::Closed => Moment::NEVER,
             Life::Lingering => self.ending.as_ref().map_or(Moment::NEVER, |ending| ending.until),
         }
-    }
-
-    fn opening(&self) -> Option<&Opening> {
-        self.tls.as_ref().and_then(|secure| secure.opening.as_ref())
     }
 
     /// Wire bytes arrived. TLS deciphers them where they are.
@@ -215,89 +222,6 @@ impl Connection {
         reflected
     }
 
-    #[cold]
-    fn feed_tls(&mut self, wire: &mut [u8], io: &mut Io<'_>) {
-        // TLS lives outside of `self` during the call so that its plaintext can go straight to the
-        // session without a copy.
-        let Some(mut secure) = self.tls.take() else { return };
-        let (env, token, unsent) = (&mut *io.env, io.token, io.unsent);
-        let mut plain = std::mem::take(&mut env.plain);
-        let mut input_while_closed = 0;
-        let result = secure.tls.read(wire, &mut io.out.bytes, |event| {
-            let mut input = match event {
-                TlsEvent::Data(bytes) => bytes,
-                TlsEvent::Open(info) => {
-                    return self.open_secure(
-                        &mut secure.opening,
-                        info,
-                        &mut plain,
-                        env,
-                        token,
-                        unsent,
-                    );
-                }
-            };
-            match self.life {
-                Life::Open if self.carry.is_empty() => {
-                    let all = input;
-                    let reflected = self.offer(&mut input, &mut plain, env, token, unsent);
-                    plain.bytes.extend_from_slice(&all[..reflected]);
-                    self.hold(input, env);
-                }
-                Life::Open | Life::Paused => {
-                    self.hold(input, env);
-                    self.offer_carry(&mut plain, env, token, unsent);
-                }
-                _ => input_while_closed += input.len(),
-            }
-        });
-        if input_while_closed > 0 {
-            self.discard(input_while_closed);
-        }
-        let peer_closed = secure.tls.peer_closed();
-        env.plain = plain;
-        self.tls = Some(secure);
-        match result {
-            Err(_) => {
-                // What was answered before it failed can no longer be enciphered.
-                io.env.plain.clear();
-                self.close(CloseMode::Linger, CloseReason::Tls, io.env);
-            }
-            // Its closing alert came before the handshake was done.
-            Ok(_) if peer_closed && self.life == Life::Handshake => {
-                self.close(CloseMode::Abort, CloseReason::Truncated, io.env);
-            }
-            Ok(_) if peer_closed && !self.ended => {
-                self.ended = true;
-                self.end_waits = true;
-                let mut plain = std::mem::take(&mut io.env.plain);
-                self.hear_end(&mut plain, io.env, io.token, io.unsent);
-                io.env.plain = plain;
-            }
-            Ok(_) => {}
-        }
-        self.seal(io);
-    }
-
-    fn open_secure(
-        &mut self,
-        opening: &mut Option<Opening>,
-        tls: crate::session::TlsInfo<'_>,
-        plain: &mut Out,
-        env: &mut Env,
-        token: Token,
-        unsent: usize,
-    ) {
-        let Some(opening) = opening.take() else { return };
-        let info = ConnInfo { token, peer: &opening.peer, now: env.now, tls: Some(tls) };
-        self.session = Some(opening.service.open(&info));
-        self.life = Life::Open;
-        self.run(plain, env, token, unsent, |session, cx| session.on_open(cx));
-        if env.draining && self.life == Life::Open {
-            self.run(plain, env, token, unsent, |session, cx| session.on_shutdown(cx));
-        }
-    }
-
     /// The peer ended its direction of the socket.
     pub fn eof(&mut self, io: &mut Io<'_>) {
         match self.life {
@@ -317,6 +241,9 @@ impl Connection {
     /// The moment of [`deadline`](Self::deadline) has come.
     pub fn timeout(&mut self, io: &mut Io<'_>) {
         match self.life {
+            Life::Connecting => {
+                self.close(CloseMode::Abort, CloseReason::TimedOut(Phase::Connect), io.env);
+            }
             Life::Handshake => {
                 self.close(CloseMode::Abort, CloseReason::TimedOut(Phase::Handshake), io.env);
             }
@@ -340,6 +267,10 @@ impl Connection {
     /// The loop drains.
     pub fn shutdown(&mut self, io: &mut Io<'_>) {
         match self.life {
+            // Whoever is not there yet need not come.
+            Life::Connecting => {
+                self.close(CloseMode::Abort, CloseReason::Drained, io.env);
+            }
             // A handshake under way is completed, and its first request answered, if it is quick.
             Life::Handshake => {}
             _ => self.call(io, |session, cx| session.on_shutdown(cx)),
@@ -348,6 +279,8 @@ impl Connection {
 
     /// Closes from outside.
     pub fn close_by(&mut self, mode: CloseMode, reason: CloseReason, io: &mut Io<'_>) {
+        // There is nobody yet to part from in peace.
+        let mode = if self.life == Life::Connecting { CloseMode::Abort } else { mode };
         if matches!(self.life, Life::Handshake | Life::Open | Life::Paused)
             || mode == CloseMode::Abort
         {
@@ -360,6 +293,9 @@ impl Connection {
     pub fn closed(&mut self, reason: CloseReason, env: &mut Env) {
         self.life = Life::Closed;
         if let Some(mut session) = self.session.take() {
+            if let Some(fault) = self.fault() {
+                session.on_fault(&fault);
+            }
             session.on_close(reason, env);
         }
     }
@@ -379,15 +315,6 @@ impl Connection {
         self.hear_end(&mut plain, io.env, io.token, io.unsent);
         io.env.plain = plain;
         self.seal_tls(io);
-    }
-
-    /// Tells the session of an end inside TLS, after everything that came before it.
-    fn hear_end(&mut self, out: &mut Out, env: &mut Env, token: Token, unsent: usize) {
-        let takes_more = self.wants_drain && !self.carry.is_empty();
-        if self.end_waits && self.life == Life::Open && !takes_more {
-            self.end_waits = false;
-            self.run(out, env, token, unsent, |session, cx| session.on_eof(true, cx));
-        }
     }
 
     /// One call of the session and what follows from its answer.
@@ -530,27 +457,6 @@ impl Connection {
     fn seal(&mut self, io: &mut Io<'_>) {
         if self.tls.is_some() {
             self.seal_tls(io);
-        }
-    }
-
-    fn seal_tls(&mut self, io: &mut Io<'_>) {
-        let Some(secure) = &mut self.tls else { return };
-        if !io.env.plain.is_empty() {
-            let wire = &mut io.out.bytes;
-            let sealed = io.env.plain.parts().try_for_each(|part| match part {
-                Part::Own(bytes) => secure.tls.write(bytes, wire),
-                Part::Inset(Inset::Shared(bytes)) => secure.tls.write(bytes, wire),
-                // `Out` refuses files here: what is not shown to us cannot be enciphered.
-                Part::Inset(Inset::File(_)) => Ok(()),
-            });
-            io.env.plain.clear();
-            if sealed.is_err() {
-                self.close(CloseMode::Abort, CloseReason::Tls, io.env);
-                return;
-            }
-        }
-        if matches!(self.life, Life::Flushing | Life::Lingering) {
-            secure.tls.close(&mut io.out.bytes);
         }
     }
 }

@@ -107,6 +107,9 @@ fn pause<W: World>(
         entry.paused = true;
         core.paused += 1;
         core.fact(Fact::Paused { token, descriptors });
+        if W::LEVEL {
+            core.world.attend(&entry.listener, token, false);
+        }
     }
     // At the limit every connection that ends lets one in, and the shortage begins anew.
     if core.complained <= core.env.now {
@@ -134,6 +137,9 @@ fn resumed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core
         entry.paused = false;
         core.paused -= 1;
         core.fact(Fact::Resumed { token });
+        if W::LEVEL {
+            core.world.attend(&entry.listener, token, true);
+        }
     }
 }
 

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use crate::reactor::world::Wake;
 use crate::session::http::{ReplyTo, Response};
-use crate::session::{CloseMode, Env, Message, Op};
+use crate::session::{CloseMode, Env, Message};
 use crate::token::Token;
 
 /// A command from another thread.
 pub(crate) enum Command {
-    Op(Op),
+    Send(Token, Message),
+    Close(Token, CloseMode),
+    Drain(Duration),
+    Stop,
     Exec(Box<dyn FnOnce(&mut Env) + Send>),
 }
 
@@ -103,7 +106,7 @@ impl Handle {
     ///
     /// [`SendError`]: too much waits already, or the loop has ended.
     pub fn send(&self, to: Token, message: Message) -> Result<(), SendError> {
-        self.0.push(Command::Op(Op::Send(to, message)), true)
+        self.0.push(Command::Send(to, message), true)
     }
 
     /// Answers a request that was promised an answer for later.
@@ -121,7 +124,7 @@ impl Handle {
     ///
     /// As for [`send`](Self::send).
     pub fn close(&self, token: Token, mode: CloseMode) -> Result<(), SendError> {
-        self.0.push(Command::Op(Op::Close(token, mode)), true)
+        self.0.push(Command::Close(token, mode), true)
     }
 
     /// Runs `job` on the loop's thread, between two turns' events. It must not block.
@@ -140,7 +143,7 @@ impl Handle {
     ///
     /// [`SendError::Gone`]. However much waits, this is taken.
     pub fn drain(&self, deadline: Duration) -> Result<(), SendError> {
-        self.0.push(Command::Op(Op::Drain(deadline)), false)
+        self.0.push(Command::Drain(deadline), false)
     }
 
     /// Ends the loop after the turn under way.
@@ -149,13 +152,13 @@ impl Handle {
     ///
     /// [`SendError::Gone`]. However much waits, this is taken.
     pub fn stop(&self) -> Result<(), SendError> {
-        self.0.push(Command::Op(Op::Stop), false)
+        self.0.push(Command::Stop, false)
     }
 
     /// The result of off-loaded work: it was bounded when the job was taken, so it always fits.
     pub(crate) fn deliver(&self, to: Token, message: Message) {
         // Where the loop is gone nobody waits for the result.
-        let _ = self.0.push(Command::Op(Op::Send(to, message)), false);
+        let _ = self.0.push(Command::Send(to, message), false);
     }
 }
 

@@ -7,19 +7,25 @@
 mod accept;
 pub(crate) mod core;
 mod datagrams;
+pub mod dial;
 mod drain;
 pub mod edge;
 mod external;
 mod handle;
+#[cfg(target_os = "linux")]
+pub mod level;
 mod lifecycle;
 mod listener;
 mod offload;
 mod ops;
 mod rule;
-mod sockopt;
+pub mod sockets;
+pub mod spin;
 mod stream;
+pub mod system;
 mod table;
 mod timers;
+mod turn;
 mod udp;
 pub mod world;
 mod write;
@@ -28,7 +34,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::buf::Out;
 use crate::connection::Connection;
@@ -36,17 +41,18 @@ use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact};
-use crate::session::datagram::{DatagramSession, Outbox};
-use crate::session::{CloseMode, Env, Service, Session};
+use crate::session::datagram::{DatagramSession, Outbox, Peer};
+use crate::session::{CloseMode, Destination, Env, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
 
 use self::core::Core;
+pub use dial::Dial;
 use drain::Drain;
 use edge::Edge;
 use external::ExternalEntry;
 pub use external::OnReady;
-use handle::{Command, Shared};
+use handle::Shared;
 pub use handle::{Handle, SendError};
 use listener::ListenerEntry;
 pub use rule::Rule;
@@ -54,6 +60,7 @@ use rule::Rules;
 use stream::StreamEntry;
 use table::{Entry, Table};
 use timers::Timers;
+pub use turn::Turn;
 use udp::DatagramEntry;
 use world::{Address, Listen, Readiness, Ready, World};
 
@@ -67,22 +74,10 @@ pub struct Reactor<W: World = Edge> {
     /// Deadlines that have expired in this turn.
     due: Vec<(Moment, Token)>,
     shared: Arc<Shared>,
+    /// What sessions dial by name.
+    destinations: Vec<Rc<Dial>>,
     drain: Drain,
     stopped: bool,
-}
-
-/// What a turn did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Events that the poll returned.
-    pub events: usize,
-    /// True if work is left that no event will announce: the next turn must not wait, and a host
-    /// that nests the loop must call again before it sleeps.
-    pub more: bool,
-    /// Connections that are open.
-    pub live: usize,
-    /// True if the loop has stopped, or has drained to its end: further turns do nothing new.
-    pub done: bool,
 }
 
 impl Reactor<Edge> {
@@ -128,6 +123,7 @@ impl<W: World> Reactor<W> {
             events: Vec::new(),
             due: Vec::new(),
             shared,
+            destinations: Vec::new(),
             drain: Drain::default(),
             stopped: false,
         }
@@ -208,6 +204,14 @@ impl<W: World> Reactor<W> {
         Ok(token)
     }
 
+    /// Sends a datagram from a socket, as its session would. Answers false if it is dropped: the
+    /// socket's queue is full, or it is no datagram socket's token.
+    pub fn send_datagram(&mut self, token: Token, to: &Peer, data: &[u8]) -> bool {
+        let Some(Entry::Datagram(entry)) = self.table.get(token) else { return false };
+        udp::queue(entry, token, &mut self.core);
+        entry.outbox.send(to, data)
+    }
+
     /// Takes over an established, non-blocking connection.
     pub fn adopt(&mut self, socket: W::Stream, session: Box<dyn Session>) -> Token {
         self.read_clock();
@@ -219,6 +223,21 @@ impl<W: World> Reactor<W> {
         self.table.insert(token, Entry::Stream(entry));
         lifecycle::start(token, &mut self.table, &mut self.core);
         token
+    }
+
+    /// Begins a connection. `session` is opened when it is there (over TLS: when the handshake is
+    /// done); if it does not come about, `on_close` tells why, which may be before this returns: the
+    /// token names nobody then.
+    pub fn dial(&mut self, to: &Dial, session: Box<dyn Session>) -> Token {
+        self.read_clock();
+        dial::dial(to, session, &mut self.table, &mut self.core)
+    }
+
+    /// Gives a name to somewhere to connect to, for sessions that dial with
+    /// [`Env::dial`](crate::session::Env::dial).
+    pub fn destination(&mut self, to: Dial) -> Destination {
+        self.destinations.push(Rc::new(to));
+        Destination(self.destinations.len() as u32 - 1)
     }
 
     /// Watches a host's own descriptor for reading and calls `on_ready` when it is ready.
@@ -264,222 +283,6 @@ impl<W: World> Reactor<W> {
         &mut self.core.world
     }
 
-    /// How long a host may sleep before it must call [`turn`](Self::turn), if no event comes
-    /// earlier; `None` if only an event can bring work.
-    pub fn next_timeout(&mut self) -> Option<Duration> {
-        if self.has_work() {
-            return Some(Duration::ZERO);
-        }
-        let next = self.core.timers.next().min(self.drain.next());
-        (!next.is_never()).then(|| next.since(self.core.world.now()))
-    }
-
-    fn has_work(&self) -> bool {
-        !self.core.run.is_empty()
-            || !self.core.handshaking.is_empty()
-            || !self.core.env.ops.is_empty()
-            || !self.core.dirty.is_empty()
-            // Somebody was closed between two turns, and a listener waits for that.
-            || self.core.freed && self.core.paused > 0
-            || self.shared.is_pending()
-    }
-
-    /// Turns until the loop is stopped or has drained.
-    ///
-    /// # Errors
-    ///
-    /// The poll itself failed.
-    pub fn run(&mut self) -> io::Result<()> {
-        while !self.turn(None)?.done {}
-        Ok(())
-    }
-
-    /// Waits for events for at most `timeout` (`None`: until the next deadline) and handles them.
-    ///
-    /// # Errors
-    ///
-    /// The poll itself failed; an error of one socket ends that socket alone.
-    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
-        let timeout = match (self.next_timeout(), timeout) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        let polled = self.core.world.poll(&mut events, timeout);
-        self.tick(events.len());
-        let queued = self.core.run.len();
-        self.take_commands();
-        self.run_handshakes();
-        for &event in &events {
-            self.on_event(event);
-        }
-        let count = events.len();
-        self.events = events;
-        self.run_queue(queued);
-        self.run_timers();
-        self.apply_ops();
-        self.drive_dirty();
-        self.resume_listeners();
-        self.keep_draining();
-        polled?;
-        let done = self.stopped || self.drain.is_over();
-        Ok(Turn { events: count, more: self.has_work(), live: self.core.env.live, done })
-    }
-
-    /// One clock read a turn.
-    fn tick(&mut self, events: usize) {
-        self.read_clock();
-        let core = &mut self.core;
-        if core.env.date.is_stale(core.env.now) {
-            let wall = core.world.wall();
-            core.env.date.refresh(core.env.now, wall);
-        }
-        core.handshakes = core.env.limits.handshakes_per_turn;
-        core.fact(Fact::Polled { events });
-    }
-
-    /// For a turn, and for what a host does between two of them.
-    fn read_clock(&mut self) {
-        self.core.env.now = self.core.world.now().max(self.core.env.now);
-    }
-
-    fn take_commands(&mut self) {
-        if !self.shared.is_pending() {
-            return;
-        }
-        for command in self.shared.take(self.core.env.limits.commands_per_turn as usize) {
-            match command {
-                // Carried out here and not later with the sessions' wishes, so that a job sees what
-                // the commands before it have done.
-                Command::Op(op) => self.apply(op),
-                Command::Exec(job) => job(&mut self.core.env),
-            }
-        }
-    }
-
-    #[inline]
-    fn on_event(&mut self, event: Readiness) {
-        let (token, core) = (event.token, &mut self.core);
-        let Some((token, entry)) = look_up(&mut self.table, token, core) else {
-            return core.fact(Fact::Stale { token });
-        };
-        core.fact(Fact::Event { token, bits: event.ready.0 });
-        match entry {
-            // Whoever is in the run queue has its turn there: an event as well would give it two
-            // budgets where others have one.
-            Entry::Stream(entry) => {
-                entry.ready.insert(event.ready);
-                if !entry.is_queued()
-                    && let Some(reason) = stream::drive(entry, token, core)
-                {
-                    lifecycle::close(token, reason, &mut self.table, core);
-                }
-            }
-            Entry::Listener(entry) => {
-                entry.readable = true;
-                if !entry.queued {
-                    accept::accept(token, &mut self.table, core);
-                }
-            }
-            Entry::Datagram(entry) => {
-                entry.ready.insert(event.ready);
-                if !entry.queued {
-                    udp::drive(entry, token, core);
-                }
-            }
-            Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
-        }
-    }
-
-    /// The handshakes that have waited longest, before new ones come with the events.
-    fn run_handshakes(&mut self) {
-        while self.core.handshakes > 0 {
-            let Some(token) = self.core.handshaking.pop_front() else { return };
-            if let Some(Entry::Stream(entry)) = self.table.get(token) {
-                entry.unqueued();
-                self.drive(token);
-            }
-        }
-    }
-
-    /// The run queue as it stood at the start of the turn: what is queued meanwhile waits for the
-    /// next one.
-    fn run_queue(&mut self, queued: usize) {
-        for _ in 0..queued {
-            let Some(token) = self.core.run.pop_front() else { return };
-            match self.table.get(token) {
-                Some(Entry::Stream(entry)) => {
-                    entry.unqueued();
-                    self.drive(token);
-                }
-                Some(Entry::Listener(entry)) => {
-                    entry.queued = false;
-                    accept::accept(token, &mut self.table, &mut self.core);
-                }
-                Some(Entry::Datagram(entry)) => {
-                    entry.queued = false;
-                    udp::drive(entry, token, &mut self.core);
-                }
-                Some(Entry::External(_)) | None => {}
-            }
-        }
-    }
-
-    fn drive(&mut self, token: Token) {
-        if let Some(Entry::Stream(entry)) = self.table.get(token)
-            && let Some(reason) = stream::drive(entry, token, &mut self.core)
-        {
-            lifecycle::close(token, reason, &mut self.table, &mut self.core);
-        }
-    }
-
-    /// Expired deadlines, each of them once: one that is put off into the past waits for the next
-    /// turn, or it would keep the others from their own.
-    fn run_timers(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        while let Some(item) = self.core.timers.pop(self.core.env.now) {
-            due.push(item);
-        }
-        for (moment, token) in due.drain(..) {
-            match self.table.get(token) {
-                Some(Entry::Stream(entry)) if entry.armed == moment => {
-                    if let Some(reason) = stream::fire(entry, token, &mut self.core) {
-                        lifecycle::close(token, reason, &mut self.table, &mut self.core);
-                    }
-                }
-                Some(Entry::Listener(entry)) if entry.armed == moment => {
-                    accept::retry(token, &mut self.table, &mut self.core);
-                }
-                _ => {}
-            }
-        }
-        self.due = due;
-        let table = &mut self.table;
-        self.core.timers.prune(table.len(), |moment, token| match table.get(token) {
-            Some(Entry::Stream(entry)) => entry.armed == moment,
-            Some(Entry::Listener(entry)) => entry.armed == moment,
-            _ => false,
-        });
-    }
-
-    /// A slot or a descriptor became free: listeners that paused for want of one try again.
-    fn resume_listeners(&mut self) {
-        if !std::mem::take(&mut self.core.freed) || !self.core.rules.keep(Rule::AcceptRetry) {
-            return;
-        }
-        if self.core.paused == 0 {
-            return;
-        }
-        for token in self.table.tokens() {
-            if let Some(Entry::Listener(entry)) = self.table.get(token)
-                && entry.paused
-            {
-                accept::queue(entry, token, &mut self.core);
-            }
-        }
-    }
-
     /// Switches one rule off, for the simulator to notice. Debug builds only.
     #[doc(hidden)]
     #[cfg(debug_assertions)]
@@ -499,19 +302,4 @@ impl<W: World> Drop for Reactor<W> {
             }
         }
     }
-}
-
-/// The entry that an event names.
-#[inline]
-fn look_up<'t, W: World>(
-    table: &'t mut Table<W>,
-    token: Token,
-    core: &Core<W>,
-) -> Option<(Token, &'t mut Entry<W>)> {
-    #[cfg(debug_assertions)]
-    if !core.rules.keep(Rule::Generation) {
-        return table.get_any(token);
-    }
-    let _ = core;
-    table.get(token).map(|entry| (token, entry))
 }

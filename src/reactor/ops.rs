@@ -2,6 +2,8 @@
 //!
 //! The turn calls it when no session is at work, so nothing here re-enters one.
 
+use std::io::ErrorKind;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::CloseReason;
@@ -9,8 +11,8 @@ use crate::probe::Fact;
 use crate::reactor::handle::Handle;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
-use crate::reactor::{Reactor, lifecycle};
-use crate::session::{CloseMode, Message, OffloadFailed, Op};
+use crate::reactor::{Reactor, dial, lifecycle};
+use crate::session::{CloseMode, Destination, Message, OffloadFailed, Op, Session};
 use crate::token::Token;
 
 impl<W: World> Reactor<W> {
@@ -76,8 +78,19 @@ impl<W: World> Reactor<W> {
                     core.env.ops.push(Op::Send(token, Message::any(OffloadFailed { tag })));
                 }
             }
+            Op::Dial(to, session) => self.dial_by_name(to, session),
             Op::Drain(deadline) => self.drain(deadline),
             Op::Stop => self.stopped = true,
+        }
+    }
+
+    fn dial_by_name(&mut self, to: Destination, mut session: Box<dyn Session>) {
+        match self.destinations.get(to.0 as usize) {
+            Some(dial) => {
+                dial::dial(&Rc::clone(dial), session, &mut self.table, &mut self.core);
+            }
+            // A name that another loop has given.
+            None => session.on_close(CloseReason::Io(ErrorKind::NotFound), &mut self.core.env),
         }
     }
 

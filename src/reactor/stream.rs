@@ -12,6 +12,7 @@ use crate::connection::{Connection, Life};
 use crate::error::{CloseReason, Phase};
 use crate::probe::Fact;
 use crate::reactor::core::Core;
+use crate::reactor::dial;
 use crate::reactor::rule::Rule;
 use crate::reactor::world::{Ready, Stream, World};
 use crate::reactor::write::{flush, write_back, write_through};
@@ -78,6 +79,15 @@ impl<S: Stream> StreamEntry<S> {
             marks: Marks::default(),
             expected: 0,
         }
+    }
+
+    /// An entry whose socket is registered and connects. Nothing can be done until the world says
+    /// that it is done.
+    pub(super) fn connecting(socket: S, connection: Connection, generation: u32) -> Self {
+        let mut entry = StreamEntry::new(socket, connection, generation);
+        entry.ready = Ready::default();
+        entry.marks.set(Marks::REGISTERED | Marks::WRITES, true);
+        entry
     }
 
     /// Puts the entry on the run queue, once.
@@ -162,6 +172,11 @@ pub(crate) fn drive<W: World>(
     core: &mut Core<W>,
 ) -> Option<CloseReason> {
     core.fact(Fact::Driven { token });
+    if entry.connection.life() == Life::Connecting
+        && let over @ Some(_) = dial::conclude(entry, token, core)
+    {
+        return over;
+    }
     let mut budget = core.env.limits.reads_per_drive;
     let mut over = flush(entry, token, core).or_else(|| produce(entry, token, core, &mut budget));
     if over.is_none() {
@@ -335,9 +350,8 @@ pub(crate) fn settle<W: World>(
     token: Token,
     core: &mut Core<W>,
 ) -> Option<CloseReason> {
-    if !matches!(entry.connection.life(), Life::Open | Life::Paused | Life::Handshake)
-        && let over @ Some(_) = wind_up(entry, core)
-    {
+    let closes = matches!(entry.connection.life(), Life::Flushing | Life::Lingering | Life::Closed);
+    if closes && let over @ Some(_) = wind_up(entry, core) {
         return over;
     }
     if !entry.marks.has(Marks::REGISTERED) {
@@ -347,6 +361,13 @@ pub(crate) fn settle<W: World>(
         }
         entry.marks.set(Marks::REGISTERED, true);
         entry.marks.set(Marks::WRITES, writable);
+    }
+    if W::LEVEL {
+        let reads = entry.connection.wants_read() && !stalled(entry, token, core);
+        let writes = !entry.backlog.is_empty() || entry.connection.life() == Life::Connecting;
+        if let Err(error) = core.world.want(&mut entry.socket, token, reads, writes) {
+            return Some(CloseReason::from_io(&error));
+        }
     }
     let deadline = entry.connection.deadline().min(entry.backlog.deadline());
     core.arm(&mut entry.armed, deadline, token);

@@ -23,15 +23,19 @@ pub(crate) struct DatagramEntry<W: World> {
 
 /// Sends what waits, receives what is there, sends the answers.
 pub(crate) fn drive<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
+    exchange(entry, token, core);
+    if W::LEVEL {
+        core.world.want_datagram(&entry.socket, token, !entry.outbox.is_empty());
+    }
+}
+
+fn exchange<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
     send(entry, token, core);
     let mut budget = core.env.limits.datagrams_per_turn as usize;
     while entry.ready.has(Ready::READABLE) {
         if budget == 0 {
             core.fact(Fact::Budget { token });
-            if !entry.queued {
-                entry.queued = true;
-                core.run.push_back(token);
-            }
+            queue(entry, token, core);
             return;
         }
         let batch = budget.min(BATCH);
@@ -54,6 +58,14 @@ pub(crate) fn drive<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: 
             }
         }
         send(entry, token, core);
+    }
+}
+
+/// Puts the entry on the run queue, once.
+pub(crate) fn queue<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
+    if !entry.queued {
+        entry.queued = true;
+        core.run.push_back(token);
     }
 }
 

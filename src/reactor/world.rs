@@ -1,17 +1,16 @@
 //! What a reactor needs from an operating system.
 //!
-//! `edge.rs` implements it with mio and socket2; the simulator implements it with nothing at all.
+//! `system.rs` implements it with real sockets, watched edge-triggered, level-triggered or by looking
+//! again and again; the simulator implements it with nothing at all.
 
-use std::fmt;
-use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::buf::FileSpan;
 use crate::probe::Probe;
 use crate::session::Job;
 use crate::session::datagram::{Datagram, Outbox, Peer};
+pub use crate::socket::{Address, Connect, Listen, Stream};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -57,106 +56,6 @@ pub struct Readiness {
     pub ready: Ready,
 }
 
-/// An address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// TCP or UDP over IPv4 or IPv6.
-    Inet(std::net::SocketAddr),
-    /// A Unix socket's path.
-    Unix(PathBuf),
-}
-
-impl Address {
-    /// The IP address and port, unless it is a Unix socket's.
-    pub fn as_inet(&self) -> Option<std::net::SocketAddr> {
-        match self {
-            Address::Inet(address) => Some(*address),
-            Address::Unix(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Inet(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// How to listen.
-#[derive(Clone, Debug)]
-pub struct Listen {
-    /// Where.
-    pub address: Address,
-    /// Connections that the system queues before they are accepted.
-    pub backlog: u32,
-    /// Several sockets may bind the same address and share its load (`SO_REUSEPORT`).
-    pub reuse_port: bool,
-    /// An IPv6 wildcard address takes IPv4 as well (`IPV6_V6ONLY` off).
-    pub dual_stack: bool,
-    /// Accepted sockets send at once (`TCP_NODELAY`).
-    pub nodelay: bool,
-    /// Probe silent peers (`SO_KEEPALIVE`) after this long.
-    pub keep_alive: Option<Duration>,
-    /// The peer speaks first: it is accepted when its first bytes are there
-    /// (`TCP_DEFER_ACCEPT`), where the system knows how.
-    pub peer_speaks_first: bool,
-    /// Kernel send and receive buffer sizes, where the default does not suit.
-    pub send_buffer: Option<usize>,
-    /// See `send_buffer`.
-    pub recv_buffer: Option<usize>,
-}
-
-impl Listen {
-    /// The usual way to listen at `address`.
-    pub fn new(address: Address) -> Self {
-        Listen {
-            address,
-            backlog: 4096,
-            reuse_port: false,
-            dual_stack: true,
-            nodelay: true,
-            keep_alive: None,
-            peer_speaks_first: false,
-            send_buffer: None,
-            recv_buffer: None,
-        }
-    }
-}
-
-impl From<std::net::SocketAddr> for Listen {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Listen::new(Address::Inet(address))
-    }
-}
-
-/// A non-blocking stream socket. Readiness is edge-triggered.
-pub trait Stream {
-    /// Reads what is there; zero is the end of the stream.
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
-    /// Writes what is taken of `bytes`.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// Writes the slices in order, as far as they are taken.
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// Called once, before the first `send_file`.
-    fn expect_files(&mut self) {}
-    /// Has the system send the beginning of a span of a file; only where `World::SENDS_FILES`.
-    /// Zero means that the file ended before the span did.
-    fn send_file(&mut self, span: &FileSpan) -> io::Result<usize>;
-    /// Writes our last bytes: as soon as they are taken our direction ends, so the system may wait
-    /// for that and send both in one packet.
-    #[inline]
-    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes)
-    }
-    /// Ends our direction.
-    fn shutdown_write(&mut self) -> io::Result<()>;
-    /// Takes the pending error of the socket, if there is one.
-    fn take_error(&mut self) -> Option<io::Error>;
-}
-
 /// A non-blocking datagram socket. Readiness is edge-triggered.
 pub trait DatagramSocket {
     /// Receives what is there, at most `max` datagrams, and calls `each` with every one of them.
@@ -186,6 +85,9 @@ pub trait World: Probe {
 
     /// Its streams can send files without showing them to us.
     const SENDS_FILES: bool;
+    /// It reports readiness for as long as it lasts, so it must be told what is wanted, or input
+    /// that nobody reads would keep it from sleeping.
+    const LEVEL: bool = false;
 
     /// The time. Never goes back.
     fn now(&mut self) -> Moment;
@@ -207,11 +109,19 @@ pub trait World: Probe {
         listener: &Self::Listener,
         how: &Listen,
     ) -> io::Result<(Self::Stream, Peer)>;
+    /// Whether connections are accepted now. Asked for only where readiness is a level.
+    fn attend(&mut self, listener: &Self::Listener, token: Token, accepts: bool) {
+        let _ = (listener, token, accepts);
+    }
     /// Turns new connections away while those under way may still be accepted. First step of a
     /// drain; a no-op where the system cannot.
     fn refuse(&mut self, listener: &Self::Listener);
     /// Closes a listening socket.
     fn unlisten(&mut self, listener: Self::Listener);
+
+    /// Begins a connection, not yet registered. An answer that has not come yet is a success;
+    /// [`Stream::connected`] says later what became of it.
+    fn connect(&mut self, how: &Connect) -> io::Result<Self::Stream>;
 
     /// Registers a connection: READABLE always, WRITABLE too if `writable`. Readiness that already
     /// exists raises an event.
@@ -223,6 +133,18 @@ pub trait World: Probe {
     ) -> io::Result<()>;
     /// Adds WRITABLE to a registered connection.
     fn watch_writes(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+    /// What of a registered connection is wanted now. Told after each drive, only where readiness is
+    /// a level.
+    fn want(
+        &mut self,
+        stream: &mut Self::Stream,
+        token: Token,
+        reads: bool,
+        writes: bool,
+    ) -> io::Result<()> {
+        let _ = (stream, token, reads, writes);
+        Ok(())
+    }
     /// Closes a connection.
     fn close(&mut self, stream: Self::Stream);
     /// Closes a connection whose last bytes will never come: the peer sees a reset, and the system
@@ -233,6 +155,10 @@ pub trait World: Probe {
 
     /// Opens a datagram socket; events arrive under `token`.
     fn bind(&mut self, how: &Listen, token: Token) -> io::Result<Self::Datagram>;
+    /// Whether a datagram socket waits to be written to. Told only where readiness is a level.
+    fn want_datagram(&mut self, socket: &Self::Datagram, token: Token, writes: bool) {
+        let _ = (socket, token, writes);
+    }
     /// The address it is bound to.
     fn bound(&self, socket: &Self::Datagram) -> io::Result<Address>;
     /// Closes a datagram socket.

@@ -37,6 +37,16 @@ pub trait Session {
         Flow::Continue
     }
 
+    /// The peer that was dialled has answered, and its TLS handshake follows: who measures that
+    /// needs its begin. Without TLS `on_open` says the same.
+    fn on_connect(&mut self) {}
+
+    /// What the TLS handshake of a connection that was dialled agreed on, before `on_open`. Services
+    /// learn the same of accepted ones from [`ConnInfo`].
+    fn on_secure(&mut self, tls: &TlsInfo<'_>) {
+        let _ = tls;
+    }
+
     /// Bytes arrived. Advance `input` past what was used; the rest is kept and offered again when
     /// more has come, when the backlog has drained, or after any other call that continues.
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow;
@@ -71,6 +81,11 @@ pub trait Session {
     fn on_shutdown(&mut self, cx: &mut Cx<'_>) -> Flow {
         let _ = cx;
         Flow::Close(CloseMode::Linger, CloseReason::Drained)
+    }
+
+    /// TLS has failed, for this reason, as a half sentence. [`on_close`](Session::on_close) follows.
+    fn on_fault(&mut self, what: &str) {
+        let _ = what;
     }
 
     /// The connection has ended. There is nobody left to write to, but others may be sent
@@ -174,6 +189,10 @@ impl Message {
 /// Work to be done away from the loop; what it returns is sent to the connection that asked.
 pub type Job = Box<dyn FnOnce() -> Message + Send>;
 
+/// Somewhere to connect to, made known to a loop before: `Reactor::destination` gives it its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Destination(pub(crate) u32);
+
 /// A wish of a session that the driver carries out after the call.
 pub enum Op {
     /// Send a message.
@@ -183,6 +202,8 @@ pub enum Op {
     /// Run a job off the loop and send its result to this connection; if it cannot be run, an
     /// [`OffloadFailed`] with this tag.
     Offload(Token, u32, Job),
+    /// Begin a connection that runs this session.
+    Dial(Destination, Box<dyn Session>),
     /// End the loop gracefully within this time.
     Drain(std::time::Duration),
     /// End the loop after this turn.
@@ -247,6 +268,13 @@ impl Env {
     /// If the connection has ended by then, nobody gets it.
     pub fn send(&mut self, to: Token, message: Message) {
         self.ops.push(Op::Send(to, message));
+    }
+
+    /// Begins a connection, once the session at work (or the host's call) has returned. `session`
+    /// hears `on_open` when it is there, or `on_close` and why not. A wish that is left when the
+    /// loop is dropped comes to nothing.
+    pub fn dial(&mut self, to: Destination, session: Box<dyn Session>) {
+        self.ops.push(Op::Dial(to, session));
     }
 
     /// The wall clock at this turn.

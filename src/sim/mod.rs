@@ -23,6 +23,7 @@ mod agenda;
 mod check;
 mod conn;
 mod datagram;
+mod dial;
 mod fault;
 mod hall;
 mod http;
@@ -41,6 +42,7 @@ mod web;
 mod witness;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -51,7 +53,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::buf::FileSpan;
 use crate::probe::{Fact, Probe};
 use crate::reactor::Handle;
-use crate::reactor::world::{self, Address, Listen, Readiness, Stream, Wake};
+use crate::reactor::world::{self, Address, Connect, Listen, Readiness, Stream, Wake};
 use crate::session::datagram::Peer as Address_;
 use crate::session::{Job, Message};
 use crate::time::Moment;
@@ -88,6 +90,8 @@ pub struct World {
     quiet: bool,
     /// The connection of the last accept, until the loop has told its token.
     unnamed: Option<usize>,
+    /// Who will be reached by the next connects.
+    callees: VecDeque<Peer>,
 }
 
 /// A socket of the simulated system in the hands of a loop.
@@ -126,6 +130,7 @@ impl World {
             batch,
             quiet: false,
             unnamed: None,
+            callees: VecDeque::new(),
         }
     }
 
@@ -142,6 +147,7 @@ impl World {
             batch: 0,
             quiet: false,
             unnamed: None,
+            callees: VecDeque::new(),
         }
     }
 
@@ -245,7 +251,9 @@ impl World {
 impl Probe for World {
     fn fact(&mut self, fact: Fact) {
         self.checks.borrow_mut().fact(fact);
-        if let Fact::Accepted { token, .. } | Fact::Adopted { token } = fact {
+        if let Fact::Accepted { token, .. } | Fact::Adopted { token } | Fact::Dialled { token } =
+            fact
+        {
             self.checks.borrow_mut().seen(token).conn = self.unnamed.take();
         }
         if let Fact::Wrote { token, .. } = fact {
@@ -276,6 +284,10 @@ impl Stream for SimStream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.net.borrow_mut().shut(self.conn)
+    }
+
+    fn connected(&mut self) -> io::Result<bool> {
+        self.net.borrow_mut().connected(self.conn)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
@@ -366,6 +378,10 @@ impl world::World for World {
         self.checks.borrow_mut().note(|| format!("world: accept finds peer {number}"));
         let peer = Address_::Inet(address(conn as u16));
         Ok((SimStream { net: Rc::clone(&self.net), conn }, peer))
+    }
+
+    fn connect(&mut self, _: &Connect) -> io::Result<SimStream> {
+        self.call_up()
     }
 
     fn refuse(&mut self, listener: &SimListener) {

@@ -1,4 +1,4 @@
-//! One TLS connection as a pure state machine, server side (RFC 8446, RFC 5246).
+//! One TLS connection as a pure state machine, server or client (RFC 8446, RFC 5246).
 //!
 //! [`Connection`](crate::connection::Connection) feeds it wire bytes and gets plaintext by call-back
 //! and records to send appended to a vector. It stands on rustls' unbuffered interface: records are
@@ -8,28 +8,26 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::server::{ServerConfig, ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, WriteTraffic};
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::client::{ClientConfig, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
+use rustls::unbuffered::EncryptError;
+use rustls::{CertificateError, HandshakeKind, ProtocolVersion};
 
 use super::certs::Asked;
 use super::names;
+use super::side::{Next, Say, Side};
 use crate::session::TlsInfo;
 
 /// Bytes of one record's header: type, version, length.
-const HEADER: usize = 5;
-/// The most plaintext in one record (RFC 8446 §5.1).
-const RECORD: usize = 16 * 1024;
-/// The most that a record adds to its plaintext with any suite of ours: header, the explicit nonce
-/// of TLS 1.2 AES-GCM, and the tag.
-const OVERHEAD: usize = HEADER + 8 + 16;
+pub(super) const HEADER: usize = 5;
 /// The most that a peer may send before the handshake is done: a long certificate chain fits, a
 /// flood does not. It bounds what an incomplete handshake message can make us keep, too.
 const HANDSHAKE_BYTES: usize = 64 * 1024;
 
 /// One connection's TLS.
 pub struct Tls {
-    inner: UnbufferedServerConnection,
+    inner: Side,
     /// The start of a record, or of a handshake message, whose end has not come yet.
     pub(super) kept: Vec<u8>,
     phase: Phase,
@@ -38,10 +36,11 @@ pub struct Tls {
 }
 
 enum Phase {
-    /// `taken` wire bytes of the handshake so far; where the certificate's choice notes the name.
+    /// `taken` wire bytes of the handshake so far; at a server, where the certificate's choice notes
+    /// the name.
     Handshake {
         taken: usize,
-        asked: Arc<Asked>,
+        asked: Option<Arc<Asked>>,
     },
     Open,
     /// The peer sent its closing alert; we may go on writing.
@@ -70,11 +69,13 @@ pub struct Progress {
 
 /// Why TLS failed. `Display` gives the half sentence for the log.
 #[derive(Clone, Debug)]
-pub struct TlsError(What);
+pub struct TlsError(pub(super) What);
 
 #[derive(Clone, Debug)]
-enum What {
+pub(super) enum What {
     Rustls(rustls::Error),
+    /// The server's certificate is not accepted.
+    Untrusted(CertificateError),
     PlainHttp,
     TooLong,
     NotOpen,
@@ -84,8 +85,33 @@ enum What {
 impl Tls {
     pub(super) fn server(config: ServerConfig, asked: Arc<Asked>) -> Result<Self, TlsError> {
         let inner = UnbufferedServerConnection::new(Arc::new(config))?;
-        let phase = Phase::Handshake { taken: 0, asked };
+        let phase = Phase::Handshake { taken: 0, asked: Some(asked) };
+        let inner = Side::Server(inner);
         Ok(Tls { inner, kept: Vec::new(), phase, server_name: None, error: None })
+    }
+
+    pub(super) fn client(
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, TlsError> {
+        let server_name = Some(name.to_str().into());
+        let inner = Side::Client(UnbufferedClientConnection::new(config, name)?);
+        let phase = Phase::Handshake { taken: 0, asked: None };
+        Ok(Tls { inner, kept: Vec::new(), phase, server_name, error: None })
+    }
+
+    /// Appends a client's first flight to `out`. A server has nothing to say first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read).
+    pub fn start(&mut self, out: &mut Vec<u8>) -> Result<(), TlsError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        self.process(&mut [], out, &mut Progress::default(), &mut |_| {})
+            .map(|_| ())
+            .map_err(|error| self.fail(error, &[], out))
     }
 
     /// Takes all of `wire`, deciphering it in place; reports what it held and appends records to
@@ -122,9 +148,7 @@ impl Tls {
             return Ok(());
         }
         let sealed = match self.phase {
-            Phase::Open | Phase::PeerClosed => {
-                self.when_writable(out, |mut traffic, out| seal(&mut traffic, plain, out))
-            }
+            Phase::Open | Phase::PeerClosed => self.when_writable(out, Say::Data(plain)),
             Phase::Handshake { .. } | Phase::Closed { .. } => return Err(TlsError(What::NotOpen)),
         };
         sealed.map_err(|error| self.fail(error, &[], out))
@@ -143,12 +167,7 @@ impl Tls {
             return;
         }
         // A failure to say good-bye harms nobody: the peer sees an end without one.
-        let _ = self.when_writable(out, |mut traffic, out| {
-            let mut alert = [0; 2 + OVERHEAD + 1];
-            let length = traffic.queue_close_notify(&mut alert)?;
-            out.extend_from_slice(alert.get(..length).unwrap_or_default());
-            Ok(())
-        });
+        let _ = self.when_writable(out, Say::Close);
         self.kept = Vec::new();
     }
 
@@ -165,21 +184,22 @@ impl Tls {
     /// What was agreed on so far; complete once the handshake is done.
     pub fn info(&self) -> TlsInfo<'_> {
         TlsInfo {
-            alpn: self.inner.alpn_protocol(),
+            alpn: self.inner.common().alpn_protocol(),
             server_name: self.server_name.as_deref(),
-            version: match self.inner.protocol_version() {
+            version: match self.inner.common().protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
                 _ => "",
             },
             suite: self
                 .inner
+                .common()
                 .negotiated_cipher_suite()
                 .map_or("", |suite| names::suite_name(suite.suite())),
-            resumed: self.inner.handshake_kind() == Some(HandshakeKind::Resumed),
+            resumed: self.inner.common().handshake_kind() == Some(HandshakeKind::Resumed),
             client_certificate: self
                 .inner
-                .peer_certificates()
+                .clients_certificates()
                 .and_then(|chain| chain.first())
                 .map(|certificate| certificate.as_ref()),
         }
@@ -233,64 +253,38 @@ impl Tls {
                 return Ok(length);
             }
             let opened = matches!(self.phase, Phase::Open);
-            let status = self.inner.process_tls_records(bytes.get_mut(used..).unwrap_or_default());
-            let (mut done, mut ended) = (false, false);
-            match status.state? {
-                // Left alone until the opening is announced; rustls offers it again.
-                ConnectionState::ReadTraffic(mut traffic) if opened => {
-                    while let Some(record) = traffic.next_record() {
-                        on_event(TlsEvent::Data(record?.payload));
-                    }
-                    // The usual case, one record and nothing else, needs no further look.
-                    done = used + status.discard == length;
-                }
-                ConnectionState::EncodeTlsData(data) => {
-                    progress.computed |= !opened;
-                    encode(data, out)?;
-                }
-                ConnectionState::TransmitTlsData(sent) => sent.done(),
-                ConnectionState::PeerClosed => ended = true,
-                ConnectionState::ReadTraffic(_) => {}
-                _ => done = true,
-            }
-            used += status.discard;
+            let rest = bytes.get_mut(used..).unwrap_or_default();
+            let (discard, next) = self.inner.step(rest, opened, out, progress, on_event)?;
+            used += discard;
             if let Phase::Handshake { taken, asked } = &mut self.phase {
-                *taken += status.discard;
-                if !self.inner.is_handshaking() {
-                    self.server_name = asked.name();
+                *taken += discard;
+                if !self.inner.common().is_handshaking() {
+                    if let Some(asked) = asked {
+                        self.server_name = asked.name();
+                    }
                     self.phase = Phase::Open;
                     progress.computed = true;
                     on_event(TlsEvent::Open(self.info()));
                 }
             }
-            if ended {
-                // What follows the closing alert is to be ignored (RFC 8446 §6.1).
-                self.phase = Phase::PeerClosed;
-                return Ok(length);
-            }
-            if done {
-                return Ok(used);
+            match next {
+                Next::More => {}
+                Next::Done => return Ok(used),
+                Next::Ended => {
+                    // What follows the closing alert is to be ignored (RFC 8446 §6.1).
+                    self.phase = Phase::PeerClosed;
+                    return Ok(length);
+                }
             }
         }
     }
 
-    /// Sends what rustls has waiting, then calls `f` with the permission to write.
-    fn when_writable(
-        &mut self,
-        out: &mut Vec<u8>,
-        f: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Vec<u8>) -> Result<(), TlsError>,
-    ) -> Result<(), TlsError> {
-        loop {
-            // It must see the kept bytes, as it remembers positions in them, but it has nothing new
-            // to find there.
-            match self.inner.process_tls_records(&mut self.kept).state? {
-                ConnectionState::WriteTraffic(traffic) => return f(traffic, out),
-                ConnectionState::EncodeTlsData(data) => encode(data, out)?,
-                ConnectionState::TransmitTlsData(sent) => sent.done(),
-                ConnectionState::PeerClosed => {}
-                _ => return Err(TlsError(What::NotOpen)),
-            }
-        }
+    /// Sends what rustls has waiting, then `what`.
+    fn when_writable(&mut self, out: &mut Vec<u8>, what: Say<'_>) -> Result<(), TlsError> {
+        // It must see the kept bytes, as it remembers positions in them, but it has nothing new to
+        // find there.
+        while !self.inner.say(&mut self.kept, what, out)? {}
+        Ok(())
     }
 
     /// Refuses what is longer than any honest peer's handshake, or incomplete message.
@@ -309,19 +303,17 @@ impl Tls {
     /// Notes the failure and appends the alert that rustls has prepared for it, if any.
     fn fail(&mut self, error: TlsError, wire: &[u8], out: &mut Vec<u8>) -> TlsError {
         // An alert waits in front of all input, so no bytes are looked at here.
-        while self.inner.wants_write() {
-            let Ok(ConnectionState::EncodeTlsData(data)) =
-                self.inner.process_tls_records(&mut []).state
-            else {
-                break;
-            };
-            if encode(data, out).is_err() {
-                break;
-            }
-        }
+        while self.inner.common().wants_write() && self.inner.send_alert(out) {}
         self.kept = Vec::new();
         let first = matches!(self.phase, Phase::Handshake { taken: 0, .. });
-        let error = if first && is_http(wire) { TlsError(What::PlainHttp) } else { error };
+        let error = match error.0 {
+            _ if first && is_http(wire) => TlsError(What::PlainHttp),
+            What::Rustls(rustls::Error::InvalidCertificate(why)) => match self.inner {
+                Side::Client(_) => TlsError(What::Untrusted(why)),
+                Side::Server(_) => TlsError(What::Rustls(rustls::Error::InvalidCertificate(why))),
+            },
+            what => TlsError(what),
+        };
         self.error.insert(error).clone()
     }
 }
@@ -346,53 +338,11 @@ fn missing(kept: &[u8]) -> usize {
     whole.checked_sub(kept.len()).filter(|&missing| missing > 0).unwrap_or(usize::MAX)
 }
 
-fn encode(
-    mut data: EncodeTlsData<'_, ServerConnectionData>,
-    out: &mut Vec<u8>,
-) -> Result<(), TlsError> {
-    let start = out.len();
-    if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
-        out.resize(start + needed.required_size, 0);
-        let room = out.get_mut(start..).unwrap_or_default();
-        data.encode(room).map_err(|_| TlsError(What::NotOpen))?;
-    }
-    Ok(())
-}
-
-/// Enciphers record by record, so that each is worked on while it is in the processor's cache.
-fn seal(
-    traffic: &mut WriteTraffic<'_, ServerConnectionData>,
-    plain: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), TlsError> {
-    out.reserve(plain.len() + plain.len().div_ceil(RECORD) * OVERHEAD);
-    for record in plain.chunks(RECORD) {
-        let start = out.len();
-        let mut room = record.len() + OVERHEAD;
-        let length = loop {
-            out.resize(start + room, 0);
-            match traffic.encrypt(record, out.get_mut(start..).unwrap_or_default()) {
-                Ok(length) => break length,
-                // A key update goes out in front of the record.
-                Err(EncryptError::InsufficientSize(needed)) if needed.required_size > room => {
-                    room = needed.required_size;
-                }
-                Err(_) => {
-                    out.truncate(start);
-                    return Err(TlsError(What::Exhausted));
-                }
-            }
-        };
-        out.truncate(start + length);
-    }
-    Ok(())
-}
-
-/// True if a connection's first bytes are those of an HTTP request.
+/// True if a connection's first bytes are those of an HTTP request, or of an answer.
 fn is_http(wire: &[u8]) -> bool {
-    const METHODS: [&[u8]; 8] =
-        [b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN"];
-    METHODS.iter().any(|method| wire.starts_with(method))
+    const BEGINNINGS: [&[u8]; 9] =
+        [b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"HTTP/1."];
+    BEGINNINGS.iter().any(|method| wire.starts_with(method))
 }
 
 impl From<rustls::Error> for TlsError {
@@ -411,7 +361,13 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             What::Rustls(error) => fmt::Display::fmt(error, f),
-            What::PlainHttp => f.write_str("the peer spoke plain HTTP to a TLS port"),
+            What::Untrusted(why) => write!(
+                f,
+                "the server's certificate is not trusted: {}; name the CA that vouches for it, or \
+                 accept any certificate",
+                rustls::Error::InvalidCertificate(why.clone())
+            ),
+            What::PlainHttp => f.write_str("the peer spoke plain HTTP where TLS was to be spoken"),
             What::TooLong => write!(f, "more than {HANDSHAKE_BYTES} bytes of handshake"),
             What::NotOpen => f.write_str("not open for data"),
             What::Exhausted => f.write_str("the keys of this connection are used up"),

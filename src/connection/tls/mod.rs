@@ -1,8 +1,8 @@
 //! TLS: the connection's state machine, what it agrees to, and its certificates.
 //!
 //! A [`TlsConfig`] is built once from a [`TlsPolicy`] and [`KeyPair`]s, shared by listeners, and
-//! replaced while running. Each accepted connection takes a [`Tls`] from it. This folder is the
-//! only place that knows rustls.
+//! replaced while running. Each accepted connection takes a [`Tls`] from it. Those who dial have a
+//! [`ClientTls`]. This folder is the only place that knows rustls.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -12,11 +12,14 @@ use rustls::pki_types::UnixTime;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 
 mod certs;
+mod client;
 mod engine;
 mod names;
 mod policy;
+mod side;
 
 pub use certs::{KeyPair, Pem};
+pub use client::{ClientPolicy, ClientTls, TlsPeer, Trust};
 pub use engine::{Progress, Tls, TlsError, TlsEvent};
 pub use policy::{ClientAuth, TlsPolicy, TlsVersion};
 

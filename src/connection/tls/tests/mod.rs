@@ -11,6 +11,7 @@ use rustls::{RootCertStore, SupportedProtocolVersion, version};
 
 use super::*;
 
+mod client;
 mod config;
 mod engine;
 

@@ -1,0 +1,223 @@
+//! One run: a fresh server, a fresh load, and what both say of it.
+//!
+//! The comparison carries out its plan with it. The server is sampled before its first connection
+//! and when the load says that its window begins and ends.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::super::cpus::Cpus;
+use super::child::{Child, Halt};
+use super::system;
+use crate::compare::load::{Load, Pace};
+use crate::compare::recovery::recovery_ms;
+use crate::compare::result::Run;
+use crate::measure::{Outcome, Ready, Sample};
+
+/// How long a server may take to listen. One that is compiled first needs a while, once.
+const START: Duration = Duration::from_secs(120);
+
+/// How long a server may take to answer a question, and a load to tell of its end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to be made, on top of that.
+const EACH_CONNECTION: Duration = Duration::from_millis(2);
+
+/// What the load says while it runs.
+#[derive(Debug, Deserialize)]
+struct Cue {
+    cue: String,
+}
+
+/// The place of the trials.
+pub(super) struct Ground {
+    program: PathBuf,
+    pub(super) server_cpus: Cpus,
+    pub(super) client_cpus: Cpus,
+    /// Set by Ctrl-C.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// A server under control.
+pub(super) struct Server {
+    child: Child,
+    pub(super) ready: Ready,
+}
+
+impl Ground {
+    pub(super) fn new(server_cpus: Cpus, client_cpus: Cpus, stop: Arc<AtomicBool>) -> Self {
+        // Where it is not known, the name by which it was called is as good.
+        let program = env::current_exe().unwrap_or_else(|_| "readyloop".into());
+        Ground { program, server_cpus, client_cpus, stop }
+    }
+
+    /// Starts a model with one row, which is enough for one load.
+    pub(super) fn serve(&self, model: &str, row: &str) -> Result<Server, Halt> {
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--control", "--model", model, "--cpus"]);
+        command.arg(self.server_cpus.to_string());
+        for other in ["http", "https", "tcp-echo"] {
+            let place = if other == row { "127.0.0.1:0" } else { "off" };
+            command.args([format!("--{other}"), place.into()]);
+        }
+        let mut child = Child::start(format!("the server {model}"), &mut command, &self.stop)?;
+        let ready = parse(&child.line(Instant::now() + START)?)?;
+        Ok(Server { child, ready })
+    }
+
+    /// Starts a load.
+    pub(super) fn load(&self, load: &Load, address: &str, pace: &Pace) -> Result<Child, Halt> {
+        let mut command = Command::new(&self.program);
+        command.arg("load").args(load.arguments(address, pace)).args(["--json", "--cues"]);
+        command.args(["--cpus", &self.client_cpus.to_string()]);
+        Child::start("the load", &mut command, &self.stop)
+    }
+
+    /// The whole run.
+    pub(super) fn run(&self, model: &str, load: &Load, pace: &Pace) -> Result<Run, Halt> {
+        let memory = system::socket_bytes();
+        let mut server = self.serve(model, load.workload.row())?;
+        let mut run = Run { idle: server.sample()?, ..Run::default() };
+        let mut client = self.load(load, server.address(load)?, pace)?;
+
+        let shape = load.shape(pace.connections);
+        let open = u32::try_from(shape.connections + shape.beside).unwrap_or(u32::MAX);
+        let begin = Instant::now() + PATIENCE + EACH_CONNECTION * open + pace.warmup;
+        let end = begin + load.window(pace);
+        cue(&mut client, "begin", begin)?;
+        let overflows = system::accept_overflows();
+        run.before = server.sample()?;
+        self.disturb(&server, load, pace);
+        cue(&mut client, "end", end)?;
+        run.after = server.sample()?;
+        let since = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
+        run.accept_overflows = since(overflows, system::accept_overflows()).unwrap_or(0);
+        let grown = system::socket_bytes().zip(memory).map(|(after, before)| after - before);
+        run.kernel_bytes = grown.unwrap_or(0);
+
+        run.load = outcome(&mut client, end + PATIENCE)?;
+        client.finish(Instant::now() + PATIENCE)?;
+        server.end();
+        run.recovery_ms =
+            load.disturbed(pace).and_then(|times| recovery_ms(&run.load.ticks, times));
+        Ok(run)
+    }
+
+    /// Stops the server for a while in the middle of the window, if the load is about that.
+    fn disturb(&self, server: &Server, load: &Load, pace: &Pace) {
+        let stop = load.stop();
+        if let Some((from, _)) = load.disturbed(pace).filter(|_| !stop.is_zero()) {
+            self.pause(from);
+            server.child.signal(Signal::SIGSTOP);
+            self.pause(stop);
+            server.child.signal(Signal::SIGCONT);
+        }
+    }
+
+    /// Waits, but not longer than the user does.
+    pub(super) fn pause(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+}
+
+impl Server {
+    /// Where it listens for a load.
+    pub(super) fn address(&self, load: &Load) -> Result<&str, Halt> {
+        let row = load.workload.row();
+        let address = self.ready.rows.get(row).map(String::as_str);
+        address.ok_or_else(|| Halt::Failed(format!("the server {} has no {row}", self.ready.model)))
+    }
+
+    /// What it says of itself now.
+    pub(super) fn sample(&mut self) -> Result<Sample, Halt> {
+        self.child.say("sample")?;
+        parse(&self.child.line(Instant::now() + PATIENCE)?)
+    }
+
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it. What was measured is measured: one that ends badly is only ended less politely.
+    pub(super) fn end(self) {
+        let _ = self.child.finish(Instant::now() + PATIENCE);
+    }
+}
+
+/// Waits until the load says that it is so far.
+fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
+    loop {
+        let cue: Cue = parse(&client.line(deadline)?)?;
+        if cue.cue == name {
+            return Ok(());
+        }
+    }
+}
+
+/// What the load found: its line that is no cue.
+pub(super) fn outcome(client: &mut Child, deadline: Instant) -> Result<Outcome, Halt> {
+    loop {
+        let line = client.line(deadline)?;
+        if serde_json::from_str::<Cue>(&line).is_err() {
+            return parse(&line);
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(line: &str) -> Result<T, Halt> {
+    serde_json::from_str(line).map_err(|error| {
+        let start: String = line.chars().take(80).collect();
+        Halt::Failed(format!("a line that is not understood ({error}): {start}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Child::start("the load", &mut command, &Arc::default()).expect("a shell")
+    }
+
+    #[test]
+    fn cues_are_waited_for_and_the_rest_is_the_outcome() {
+        let json = serde_json::to_string(&Outcome { answered: 7, ..Outcome::default() });
+        let json = json.expect("plain data");
+        let script = format!(
+            "for cue in open begin end; do echo \"{{\\\"cue\\\":\\\"$cue\\\"}}\"; done; echo '{json}'"
+        );
+        let mut load = client(&script);
+        let soon = Instant::now() + PATIENCE;
+        assert_eq!(cue(&mut load, "begin", soon), Ok(()));
+        assert_eq!(outcome(&mut load, soon).map(|outcome| outcome.answered), Ok(7));
+        assert_eq!(load.finish(soon), Ok(()));
+    }
+
+    #[test]
+    fn a_line_that_is_not_understood_is_shown() {
+        let mut load = client("echo nonsense");
+        let Err(Halt::Failed(what)) = cue(&mut load, "open", Instant::now() + PATIENCE) else {
+            panic!("it is no cue");
+        };
+        assert!(what.ends_with("nonsense"), "{what}");
+    }
+}
