@@ -12,12 +12,12 @@ pub(super) struct Note {
 }
 
 /// The banner's text.
-pub(super) fn render(rows: &[Row], notes: &[Note]) -> String {
+pub(super) fn render(title: &str, rows: &[Row], notes: &[Note]) -> String {
     let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max();
     let name = width(|row| row.name).unwrap_or(0).max(13);
     let address = width(|row| &row.address).unwrap_or(0).max(7);
     let mut text = format!(
-        "readyloop {}: one thread, one loop, process {}\n\n",
+        "readyloop {}: {title}, process {}\n\n",
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
@@ -57,7 +57,7 @@ mod tests {
         };
         let rows = [row("http", "127.0.0.1:8080"), row("udp-responder", "[::1]:8023")];
         let notes = [Note { name: "stop", lines: vec!["Ctrl-C".into(), "kill".into()] }];
-        let text = render(&rows, &notes);
+        let text = render("a title", &rows, &notes);
         let lines: Vec<_> = text.lines().skip(2).collect();
         assert_eq!(
             lines,

@@ -17,6 +17,7 @@ mod lines;
 mod load;
 mod logger;
 mod man;
+mod model;
 mod place;
 mod row;
 mod serve;
@@ -42,7 +43,7 @@ struct Arguments {
 enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
-    Compare(compare::Compare),
+    Compare(Box<compare::Compare>),
     Completions(completions::Completions),
     Man(man::Man),
 }

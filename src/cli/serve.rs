@@ -7,11 +7,13 @@ use clap::{ArgAction, Args};
 
 use super::access::{Access, Requests};
 use super::banner::{self, Note};
+use super::cpus::Cpus;
 use super::data::{Data, Opened};
 use super::failure::{Failure, Kind as Fault};
 use super::folder::Folder;
 use super::knobs::Knobs;
 use super::logger::Logger;
+use super::model::{self, Model, Post, Setup};
 use super::place::Place;
 use super::row::Kind;
 use super::services::Services;
@@ -27,6 +29,7 @@ const ADDRESSES: &str = "Rows (ADDR: 8080, :8080, 127.0.0.1:8080, [::1]:8080, lo
     unix:/path, or off; each can be repeated)";
 
 const END: &str = "Log and end";
+const COMPARISON: &str = "Comparison";
 
 const EXAMPLES: &str = "\
 Addresses:
@@ -109,6 +112,18 @@ pub(super) struct Serve {
     #[command(flatten)]
     tls: Tls,
 
+    /// Serve /plaintext, /bytes/N, /compute/µs, /echo and /ws/echo, and the row tcp-echo, by this I/O
+    /// model: blocking, threads, pool[=N], loop, loops[=N]
+    #[arg(long, value_name = "NAME[=N]", help_heading = COMPARISON)]
+    #[arg(conflicts_with_all = ["root", "access_log", "cors"])]
+    model: Option<Model>,
+    /// Keep the process to these CPUs: 0 or 0,1 or 2-3
+    #[arg(long, value_name = "LIST", help_heading = COMPARISON)]
+    cpus: Option<Cpus>,
+    /// Say what listens as JSON, answer each line `sample` on stdin, end with stdin
+    #[arg(long, hide = true, requires = "model")]
+    control: bool,
+
     /// How long a graceful end may take
     #[arg(long, value_name = "TIME", help_heading = END, default_value = "10s", value_parser = units::parse_time)]
     drain: Duration,
@@ -137,6 +152,12 @@ fn parse_switch(text: &str) -> Result<bool, String> {
 
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        if let Some(cpus) = &self.cpus {
+            cpus.pin()?;
+        }
+        if let Some(model) = self.model {
+            return self.run_model(model);
+        }
         let limits = self.knobs.limits()?;
         let plan = self.plan()?;
         let _logger = Logger::start(&self.levels());
@@ -158,7 +179,7 @@ impl Serve {
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
             notes.splice(0..0, page_note(&rows).into_iter().chain(data));
-            banner::print(banner::render(&rows, &notes).as_bytes());
+            banner::print(banner::render("one thread, one loop", &rows, &notes).as_bytes());
         }
         let ended = reactor.run();
         if let Some(requests) = requests {
@@ -166,6 +187,40 @@ impl Serve {
         }
         ended?;
         finish(&mut reactor)
+    }
+
+    /// Serves the rows that a model can serve.
+    fn run_model(&self, model: Model) -> Result<(), Failure> {
+        for &kind in <Kind as clap::ValueEnum>::value_variants() {
+            let wanted = self.only.contains(&kind)
+                || self.places(kind).iter().any(|place| *place != Place::Off);
+            if wanted && !model::serves(kind) {
+                let what = format!("{}: not with --model {model}", kind.name());
+                return Err(Failure::new(Fault::Usage, what));
+            }
+        }
+        let (plan, left_out): (Vec<_>, Vec<_>) =
+            self.plan()?.into_iter().partition(|(kind, _)| model::serves(*kind));
+        let _logger = Logger::start(&self.levels());
+        let mut posts = Vec::new();
+        for (kind, place) in &plan {
+            let addresses = place.addresses().map_err(|error| refused(*kind, place, &error))?;
+            let post = |address| Post { kind: *kind, how: self.listen(*kind, address) };
+            posts.extend(addresses.into_iter().map(post));
+        }
+        raise_descriptors();
+        model::run(&Setup {
+            model,
+            limits: self.knobs.limits()?,
+            posts,
+            left_out: left_out.into_iter().map(|(kind, _)| kind).collect(),
+            secure: self.secure(&plan)?,
+            burn,
+            drain: self.drain,
+            cpus: self.cpus.clone(),
+            control: self.control,
+            quiet: self.quiet,
+        })
     }
 
     /// Whose pages may read the answers.
