@@ -5,8 +5,10 @@
 //! them; so each transcript is read to its very end. Nothing here looks at how long that took.
 #![cfg(feature = "cli")]
 
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -24,6 +26,7 @@ use readyloop::blocking::{Blocking, Make, Model, Row};
 use readyloop::buf::Out;
 use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
 use readyloop::connection::{Connection, Io, Life};
+use readyloop::measure::{Ready, Sample};
 use readyloop::reactor::edge::Edge;
 #[cfg(target_os = "linux")]
 use readyloop::reactor::level::Level;
@@ -523,4 +526,102 @@ fn a_drain_answers_what_is_under_way_and_ends_idle_connections() {
         let rest = leaving.join().expect("no panic");
         assert_eq!(rest.ok(), Some(0), "{model}: nothing more, and a clean end");
     }
+}
+
+// The command.
+
+/// `serve --model` under control.
+struct Controlled {
+    child: Child,
+    asks: Option<ChildStdin>,
+    says: BufReader<ChildStdout>,
+    rows: BTreeMap<String, String>,
+}
+
+impl Controlled {
+    fn start(model: &str, rows: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("readyloop-parity-{}", std::process::id()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_readyloop"));
+        command.args(["serve", "--quiet", "--control", "--model", model, "--only", rows]);
+        command.args(rows.split(',').flat_map(|row| [format!("--{row}"), "0".into()]));
+        command.env("XDG_DATA_HOME", &folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let asks = child.stdin.take();
+        let says = BufReader::new(child.stdout.take().expect("its stdout"));
+        let mut controlled = Controlled { child, asks, says, rows: BTreeMap::new() };
+        let ready: Ready = controlled.hear();
+        assert_eq!(ready.model, model);
+        assert!(!ready.options.is_empty());
+        controlled.rows = ready.rows;
+        controlled
+    }
+
+    fn hear<T: serde::de::DeserializeOwned>(&mut self) -> T {
+        let mut line = String::new();
+        self.says.read_line(&mut line).expect("a line");
+        serde_json::from_str(&line).expect(&line)
+    }
+
+    fn sample(&mut self) -> Sample {
+        self.asks.as_mut().expect("a stdin").write_all(b"sample\n").expect("it listens");
+        self.hear()
+    }
+
+    fn at(&self, row: &str) -> SocketAddr {
+        self.rows[row].parse().expect("an address")
+    }
+
+    /// The end of its stdin is its own.
+    fn end(mut self) {
+        self.asks = None;
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn samples_tell_what_a_model_did() {
+    for model in ["blocking", "threads", "pool=2", "spin", "loop", "loops=2"] {
+        let mut server = Controlled::start(model, "http,tcp-echo");
+        let before = server.sample();
+        assert_eq!((before.connections, before.calls.map(|calls| calls.accepts)), (0, Some(0)));
+        let talk = transcript("two", [send(get("/plaintext")), send(last("/plaintext"))]);
+        let answer = converse_at(server.at("http"), &talk);
+        assert!(answer.ends_with(b"Hello, World!"), "{model}");
+        // A loop answers at its next turn, by which it has closed or not.
+        let after = server.sample();
+        let calls = after.calls.expect("a model counts");
+        assert_eq!(calls.accepts, 1, "{model}");
+        assert!((1..=4).contains(&calls.reads) && (1..=2).contains(&calls.writes), "{calls:?}");
+        assert!(after.user_us + after.system_us >= before.user_us + before.system_us);
+        let threads = match model {
+            "spin" | "loop" => 1,
+            "pool=2" => 4,
+            _ => 2,
+        };
+        // A thread per connection may have ended or not.
+        assert!(!cfg!(target_os = "linux") || (threads..=threads + 1).contains(&after.threads));
+        assert_eq!(after.turns.is_some(), model.starts_with("loop") || model == "spin");
+        server.end();
+    }
+}
+
+#[test]
+fn goroutines_say_the_same_to_good_requests() {
+    if Command::new("go").arg("version").output().is_err() {
+        eprintln!("SKIPPED: Go is not installed");
+        return;
+    }
+    let limits = Limits::default();
+    let mut server = Controlled::start("go", "http,tcp-echo");
+    for transcript in good().iter().chain(&raw()) {
+        // It has no WebSocket to refuse.
+        if transcript.name == "no WebSocket" {
+            continue;
+        }
+        let at = server.at(if transcript.raw { "tcp-echo" } else { "http" });
+        let expected = masked(reference(transcript, &limits));
+        compare("go", transcript, &converse_at(at, transcript), &expected);
+    }
+    assert!(server.sample().user_us > 0);
+    server.end();
 }
