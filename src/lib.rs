@@ -139,6 +139,8 @@ pub mod error;
 pub mod limits;
 pub mod manual;
 #[cfg(feature = "cli")]
+pub mod load;
+#[cfg(feature = "cli")]
 pub mod measure;
 pub mod probe;
 pub mod proto;

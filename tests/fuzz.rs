@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use readyloop::buf::Out;
 use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
 use readyloop::connection::{Connection, Io, Life};
+use readyloop::proto::h1::client::{Asked, Client, Event, Memo};
 use readyloop::session::Env;
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::{Answered, Collect, Http, Reply};
@@ -74,6 +75,18 @@ const REQUESTS: &[&[u8]] = &[
     b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
 ];
 
+/// Well-formed responses.
+const RESPONSES: &[&[u8]] = &[
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;a=\"b\"\r\n world\r\n0\r\nX: y\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nDate: now\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+];
+
 const PIECES: &[&[u8]] = &[
     b"\r\n",
     b"\n",
@@ -116,10 +129,10 @@ const PIECES: &[&[u8]] = &[
     b" folded\r\n",
 ];
 
-fn input(random: &mut Random) -> Vec<u8> {
+fn input(messages: &[&[u8]], random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..1 + random.below(3) {
-        bytes.extend_from_slice(REQUESTS[random.below(REQUESTS.len())]);
+        bytes.extend_from_slice(messages[random.below(messages.len())]);
     }
     for _ in 0..random.below(4) {
         let at = random.below(bytes.len() + 1);
@@ -180,7 +193,7 @@ fn run(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<u8>, Life) {
 #[test]
 fn http_is_read_the_same_however_it_is_split() {
     fuzz(|random| {
-        let bytes = input(random);
+        let bytes = input(REQUESTS, random);
         let whole = run(&bytes, || usize::MAX);
         let split = run(&bytes, || 1 + random.below(20));
         assert_eq!(whole.1, split.1, "{}", bytes.escape_ascii());
@@ -192,6 +205,48 @@ fn http_is_read_the_same_however_it_is_split() {
             assert_eq!(whole.0[..a], split.0[..b], "{}", bytes.escape_ascii());
             assert_eq!(whole.1, Life::Lingering, "{}", bytes.escape_ascii());
         }
+    });
+}
+
+/// What a response machine makes of `bytes` in pieces that `size` chooses: heads and ends, and the
+/// bytes of bodies; and whether it refused the rest.
+fn read(bytes: &[u8], asked: Asked, mut size: impl FnMut() -> usize) -> (String, bool) {
+    let (mut machine, mut memo, limits) = (Client::new(), Memo::new(), Limits::default());
+    let (mut log, mut used, mut came) = (String::new(), 0, 0);
+    while came < bytes.len() {
+        came += size().clamp(1, bytes.len() - came);
+        loop {
+            let mut rest = &bytes[used..came];
+            let event = machine.next_event(&mut rest, asked, &mut memo, &limits);
+            used = came - rest.len();
+            match event {
+                Ok(Some(Event::Head(head))) => {
+                    assert!((100..1000).contains(&head.status));
+                    for (name, value) in head.headers() {
+                        assert!(!name.is_empty() && !value.contains(&b'\n'));
+                    }
+                    log += &format!("\n{} {:?} ", head.status, head.framing);
+                }
+                Ok(Some(Event::Data(data))) => log += &data.escape_ascii().to_string(),
+                Ok(Some(Event::Trailers(_))) => log += "\ntrailers",
+                Ok(Some(Event::End)) => log += "\nend",
+                Ok(None) => break,
+                Err(_) => return (log, true),
+            }
+        }
+    }
+    let refused = machine.eof().is_err();
+    (log, refused)
+}
+
+#[test]
+fn responses_are_read_the_same_however_they_are_split() {
+    fuzz(|random| {
+        let bytes = input(RESPONSES, random);
+        let asked = if random.below(8) == 0 { Asked::Head } else { Asked::Other };
+        let whole = read(&bytes, asked, || usize::MAX);
+        let split = read(&bytes, asked, || 1 + random.below(20));
+        assert_eq!(whole, split, "{}", bytes.escape_ascii());
     });
 }
 

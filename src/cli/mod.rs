@@ -14,6 +14,7 @@ mod failure;
 mod folder;
 mod knobs;
 mod lines;
+mod load;
 mod logger;
 mod man;
 mod model;
@@ -41,7 +42,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
-    Compare(compare::Compare),
+    Load(Box<load::Load>),
+    Compare(Box<compare::Compare>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -50,6 +52,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),

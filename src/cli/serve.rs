@@ -438,7 +438,7 @@ fn refused(kind: Kind, place: &Place, error: &io::Error) -> Failure {
 
 /// Raises the soft limit of open files to the hard one: a connection is a descriptor. Answers the
 /// limit that holds now.
-fn raise_descriptors() -> Option<u64> {
+pub(super) fn raise_descriptors() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {

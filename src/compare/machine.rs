@@ -41,6 +41,8 @@ pub struct Seen {
     pub stolen: Option<f64>,
     /// The longest accept queue that the kernel allows.
     pub backlog: Option<u64>,
+    /// True if this program was built without optimisation.
+    pub is_debug: bool,
     /// Versions: of this program, the commit, Go.
     pub versions: Vec<(String, String)>,
 }
@@ -81,6 +83,13 @@ impl Seen {
     /// What this machine cannot show, in sentences.
     pub fn cautions(&self) -> Vec<String> {
         let mut cautions: Vec<String> = Vec::new();
+        if self.is_debug {
+            cautions.push(
+                "This program was built without optimisation: it shows that the comparison works, \
+                 and nothing about the models."
+                    .into(),
+            );
+        }
         let shared = self.server_cpus.iter().any(|cpu| self.client_cpus.contains(cpu));
         if shared {
             cautions.push(format!(
@@ -226,6 +235,7 @@ mod tests {
             (|seen| seen.governor = Some("powersave".into()), "governor powersave"),
             (|seen| seen.turbo = Some(true), "raise its clock"),
             (|seen| seen.throttled = Some(3), "3 times"),
+            (|seen| seen.is_debug = true, "without optimisation"),
             (|seen| seen.is_virtual = true, "virtual machine"),
             (|seen| seen.stolen = Some(0.05), "5.0 %"),
             (|seen| seen.load = Some(2.5), "load 2.50"),

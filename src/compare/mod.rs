@@ -2,9 +2,24 @@
 //!
 //! Pure: `cli/compare` starts processes and reads clocks, here is only what follows from figures.
 
+mod axis;
+mod charts;
+mod figure;
 pub mod load;
+mod look;
 pub mod machine;
+mod markup;
 pub mod model;
 pub mod plan;
+mod plot;
+mod quantity;
+mod rank;
 pub mod recovery;
+pub mod report;
 pub mod result;
+pub mod statistics;
+pub mod verdict;
+mod workload;
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,9 @@ impl Connection {
             return;
         }
         if self.tls.is_some() {
+            if let Some(session) = &mut self.session {
+                session.on_connect();
+            }
             return self.start_tls(io);
         }
         self.opening = None;

@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use crate::load::careful::{Careful, Verdict};
+use crate::limits::Limits;
+use crate::load::careful::{Careful, Verdict, Whole};
 use crate::load::recorder::Failed;
 
 /// Bytes of an answer beyond which none is kept to compare with.
@@ -17,7 +18,7 @@ const DATE: usize = 29;
 
 /// What the answers to one request must be.
 #[derive(Debug, Default)]
-pub struct Reference {
+pub(super) struct Reference {
     /// The first right answer as it came.
     wire: Option<Wire>,
     /// The length and hash of its body.
@@ -37,7 +38,7 @@ struct Wire {
 
 /// What has become of the answer at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub(super) enum Checked {
     /// More must come.
     More,
     /// It is complete; then whether it is right, and whether the connection ends after it.
@@ -48,7 +49,7 @@ pub enum Checked {
 
 /// Where a connection is in the answer that is coming.
 #[derive(Debug, Default)]
-pub struct Check {
+pub(super) struct Check {
     /// Bytes that were like the reference's.
     at: usize,
     careful: Option<Box<Judged>>,
@@ -65,7 +66,12 @@ struct Judged {
 impl Check {
     /// Takes what belongs to the answer that is coming.
     #[inline]
-    pub fn take(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
+    pub(super) fn take(
+        &mut self,
+        input: &mut &[u8],
+        reference: &mut Reference,
+        limits: &Limits,
+    ) -> Checked {
         if self.careful.is_none()
             && let Some(wire) = &reference.wire
         {
@@ -80,11 +86,11 @@ impl Check {
                 return Checked::Done(Ok(()), wire.last);
             }
         }
-        self.judge(input, reference)
+        self.judge(input, reference, limits)
     }
 
     /// The peer has ended: the answer that is coming may end with that.
-    pub fn end(&mut self, reference: &mut Reference) -> Checked {
+    pub(super) fn end(&mut self, reference: &mut Reference) -> Checked {
         if self.careful.is_none() && self.at > 0 {
             // What was like the reference so far is no whole answer.
             self.at = 0;
@@ -100,22 +106,22 @@ impl Check {
     }
 
     #[cold]
-    fn judge(&mut self, input: &mut &[u8], reference: &mut Reference) -> Checked {
+    fn judge(&mut self, input: &mut &[u8], reference: &mut Reference, limits: &Limits) -> Checked {
         let judged = self.careful.get_or_insert_with(|| {
-            let mut judged = Judged { careful: Careful::default(), kept: None };
+            let mut judged = Judged { careful: Careful::new(), kept: None };
             if reference.body.is_none() && !reference.learning {
                 reference.learning = true;
                 judged.kept = Some(Vec::new());
             }
             // What was like the reference is gone, but the reference is there.
             if let Some(wire) = &reference.wire {
-                judged.careful.feed(&mut &wire.bytes[..self.at]);
+                judged.careful.feed(&mut &wire.bytes[..self.at], limits);
             }
             self.at = 0;
             Box::new(judged)
         });
         let all = *input;
-        let verdict = judged.careful.feed(input);
+        let verdict = judged.careful.feed(input, limits);
         let taken = all.len() - input.len();
         if let Some(kept) = &mut judged.kept {
             kept.extend_from_slice(&all[..taken]);
@@ -134,7 +140,7 @@ impl Check {
     }
 
     /// The connection is gone: what it was keeping is nobody's reference.
-    pub fn leave(&mut self, reference: &mut Reference) {
+    pub(super) fn leave(&mut self, reference: &mut Reference) {
         if self.careful.take().is_some_and(|judged| judged.kept.is_some()) {
             reference.learning = false;
         }
@@ -146,9 +152,8 @@ impl Reference {
         if judged.kept.is_some() {
             self.learning = false;
         }
-        let Verdict::Whole { status, body, last, delimited } = verdict else {
-            return Checked::Lost;
-        };
+        let Verdict::Whole(whole) = verdict else { return Checked::Lost };
+        let Whole { status, body, last, delimited } = whole;
         if !(200..300).contains(&status) {
             return Checked::Done(Err(Failed::Status), last);
         }

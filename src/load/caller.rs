@@ -5,15 +5,18 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
+use crate::limits::Limits;
 use crate::load::answer::{Check, Checked, Reference};
+use crate::load::recorder::Failed;
 use crate::load::seat::Seat;
 use crate::session::{CloseMode, Cx, Env, Flow, Message, Session, TlsInfo};
 use crate::time::Moment;
 
 /// What is asked of a server, and what it has answered. All connections share it.
-pub struct Site {
+pub(super) struct Site {
     requests: Vec<Vec<u8>>,
     references: RefCell<Vec<Reference>>,
     fresh: bool,
@@ -21,23 +24,23 @@ pub struct Site {
 
 impl Site {
     /// A site of these requests, by their kind. `fresh` if each of them has its own connection.
-    pub fn new(requests: Vec<Vec<u8>>, fresh: bool) -> Rc<Self> {
+    pub(super) fn new(requests: Vec<Vec<u8>>, fresh: bool) -> Rc<Self> {
         let references = requests.iter().map(|_| Reference::default()).collect();
         Rc::new(Site { requests, references: RefCell::new(references), fresh })
     }
 }
 
 /// The bytes that ask `host` for `path`; the last request of a connection says so.
-pub fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
+pub(super) fn request(host: &str, path: &str, last: bool) -> Vec<u8> {
     let end = if last { "Connection: close\r\n" } else { "" };
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{end}\r\n").into_bytes()
 }
 
 /// How long a server that was asked to end a connection may take for it.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// See the module's documentation.
-pub struct Caller {
+pub(super) struct Caller {
     seat: Seat,
     site: Rc<Site>,
     check: Check,
@@ -49,13 +52,13 @@ pub struct Caller {
 
 impl Caller {
     /// A session of `site`.
-    pub fn new(seat: Seat, site: &Rc<Site>) -> Self {
+    pub(super) fn new(seat: Seat, site: &Rc<Site>) -> Self {
         Caller { seat, site: Rc::clone(site), check: Check::default(), kind: 0, over: false }
     }
 
     /// Takes all answers that have come. Answers false if no more can be understood.
     #[inline]
-    fn hear(&mut self, input: &mut &[u8], now: Moment) -> bool {
+    fn hear(&mut self, input: &mut &[u8], now: Moment, limits: &Limits) -> bool {
         let mut references = self.site.references.borrow_mut();
         while !input.is_empty() {
             let Some(kind) = self.seat.expected().filter(|_| !self.over) else {
@@ -64,14 +67,14 @@ impl Caller {
             };
             let Some(reference) = references.get_mut(usize::from(kind)) else { return false };
             self.kind = kind;
-            match self.check.take(input, reference) {
+            match self.check.take(input, reference, limits) {
                 Checked::More => return true,
                 Checked::Done(result, last) => {
                     self.seat.answered(result, now);
                     self.over = last || self.site.fresh;
                 }
                 Checked::Lost => {
-                    self.seat.answered(Err(crate::load::recorder::Failed::Wrong), now);
+                    self.seat.answered(Err(Failed::Wrong), now);
                     return false;
                 }
             }
@@ -96,15 +99,19 @@ impl Session for Caller {
         Flow::Continue
     }
 
+    fn on_connect(&mut self) {
+        self.seat.connect();
+    }
+
     fn on_secure(&mut self, _: &TlsInfo<'_>) {
-        self.seat.secured();
+        self.seat.shake();
     }
 
     #[inline]
     fn on_data(&mut self, input: &mut &[u8], cx: &mut Cx<'_>) -> Flow {
         let now = self.seat.now();
         self.seat.received(input.len(), now);
-        if !self.hear(input, now) {
+        if !self.hear(input, now, cx.limits()) {
             return Flow::Close(CloseMode::Abort, CloseReason::Aborted);
         }
         if self.over {

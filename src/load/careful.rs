@@ -1,86 +1,113 @@
 //! The careful look at an HTTP answer: its framing (RFC 9112 §6), its status, and the length and
 //! hash of its body.
 //!
-//! `answer.rs` takes it for what is not like the answers before.
+//! `answer.rs` takes it for what is not like the answers before. The parsing is `proto::h1`'s; what
+//! that machine wants to see again together with more is kept here.
+
+use crate::limits::Limits;
+use crate::proto::h1::client::{Asked, Client, Event, Memo};
 
 /// What an answer comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// More must come.
     More,
     /// It is complete.
-    Whole {
-        /// Its status.
-        status: u16,
-        /// Length and hash of its body.
-        body: (u64, u64),
-        /// The connection ends after it.
-        last: bool,
-        /// Its end is marked by itself and not by the end of the connection.
-        delimited: bool,
-    },
+    Whole(Whole),
     /// It is no HTTP, or has no end that could be found.
     Broken,
 }
 
+/// A complete answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// Its status.
+    pub(super) status: u16,
+    /// Length and hash of its body.
+    pub(super) body: (u64, u64),
+    /// The connection ends after it.
+    pub(super) last: bool,
+    /// Its end is marked by itself and not by the end of the connection.
+    pub(super) delimited: bool,
+}
+
 /// See the module's documentation.
-#[derive(Debug, Default)]
-pub struct Careful {
-    head: Vec<u8>,
-    status: u16,
-    left: u64,
-    length: u64,
+#[derive(Debug)]
+pub(super) struct Careful {
+    machine: Client,
+    memo: Memo,
+    /// What the machine could make nothing of yet: part of a head or of a chunk's line.
+    pending: Vec<u8>,
+    whole: Whole,
     hash: Fnv,
-    last: bool,
-    in_body: bool,
 }
 
 impl Careful {
+    /// Before the first byte of an answer.
+    pub(super) fn new() -> Self {
+        Careful {
+            machine: Client::new(),
+            memo: Memo::new(),
+            pending: Vec::new(),
+            whole: Whole::default(),
+            hash: Fnv::default(),
+        }
+    }
+
     /// Takes what belongs to the answer.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Verdict {
-        if !self.in_body {
-            let before = self.head.len();
-            self.head.extend_from_slice(input);
-            let Some(end) = memchr::memmem::find(&self.head, b"\r\n\r\n") else {
+    pub(super) fn feed(&mut self, input: &mut &[u8], limits: &Limits) -> Verdict {
+        if self.pending.is_empty() {
+            let verdict = self.read(input, limits);
+            if verdict == Verdict::More {
+                self.pending.extend_from_slice(std::mem::take(input));
+            }
+            return verdict;
+        }
+        let before = self.pending.len();
+        let mut all = std::mem::take(&mut self.pending);
+        all.extend_from_slice(input);
+        let mut rest = &all[..];
+        let verdict = self.read(&mut rest, limits);
+        let used = all.len() - rest.len();
+        match verdict {
+            Verdict::More => {
                 *input = &[];
-                return Verdict::More;
-            };
-            *input = &input[end + 4 - before..];
-            let head = String::from_utf8_lossy(&self.head[..end]).to_ascii_lowercase();
-            let Some(status) = head.get(9..12).and_then(|s| s.parse().ok()) else {
-                return Verdict::Broken;
-            };
-            self.status = status;
-            self.last = head.contains("\r\nconnection: close");
-            let Some(length) = head
-                .split("\r\n")
-                .find_map(|line| line.strip_prefix("content-length: "))
-                .and_then(|s| s.parse().ok())
-            else {
-                return Verdict::Broken;
-            };
-            self.left = length;
-            self.in_body = true;
+                all.drain(..used);
+                self.pending = all;
+            }
+            _ => *input = input.get(used.saturating_sub(before)..).unwrap_or_default(),
         }
-        let count = (self.left.min(input.len() as u64)) as usize;
-        self.hash.write(&input[..count]);
-        self.length += count as u64;
-        self.left -= count as u64;
-        *input = &input[count..];
-        if self.left > 0 {
-            return Verdict::More;
-        }
-        Verdict::Whole {
-            status: self.status,
-            body: (self.length, self.hash.0),
-            last: self.last,
-            delimited: true,
+        verdict
+    }
+
+    fn read(&mut self, input: &mut &[u8], limits: &Limits) -> Verdict {
+        loop {
+            match self.machine.next_event(input, Asked::Other, &mut self.memo, limits) {
+                Ok(None) => return Verdict::More,
+                Ok(Some(Event::Head(head))) => {
+                    self.whole.status = head.status;
+                    self.whole.last = !head.keep_alive;
+                    self.whole.delimited = head.framing.is_some();
+                }
+                Ok(Some(Event::Data(data))) => {
+                    self.whole.body.0 += data.len() as u64;
+                    self.hash.write(data);
+                }
+                Ok(Some(Event::Trailers(_))) => {}
+                Ok(Some(Event::End)) => return self.verdict(),
+                Err(_) => return Verdict::Broken,
+            }
         }
     }
 
     /// The peer has ended.
-    pub fn end(&mut self) -> Verdict {
-        Verdict::Broken
+    pub(super) fn end(&mut self) -> Verdict {
+        if matches!(self.machine.eof(), Ok(true)) { self.verdict() } else { Verdict::Broken }
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        self.whole.body.1 = self.hash.0;
+        Verdict::Whole(self.whole)
     }
 }
 

@@ -12,17 +12,18 @@ use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
 use crate::load::mix::Mix;
+use crate::load::plan::Fresh;
 use crate::load::recorder::{Failed, Recorder, Timing};
 use crate::load::schedule::Schedule;
 use crate::time::Moment;
 use crate::token::Token;
 
 /// A desk as sessions and driver hold it.
-pub type SharedDesk = Rc<RefCell<Desk>>;
+pub(super) type SharedDesk = Rc<RefCell<Desk>>;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// Connections are being opened; nothing is asked.
     Opening,
     /// Requests are handed out.
@@ -62,25 +63,25 @@ struct Place {
 
 /// What the desk must know of the plan.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub(super) struct Terms {
     /// Places that ask.
-    pub active: usize,
+    pub(super) active: usize,
     /// Places whose connections only stay open, or are slow.
-    pub beside: usize,
+    pub(super) beside: usize,
     /// Requests that a connection may owe at a time.
-    pub depth: usize,
-    /// A connection for each request.
-    pub fresh: bool,
+    pub(super) depth: usize,
+    /// Whether connections are kept.
+    pub(super) fresh: Fresh,
     /// How long an answer may take.
-    pub patience: Duration,
+    pub(super) patience: Duration,
     /// When requests are due; none in a closed loop.
-    pub schedule: Option<Schedule>,
+    pub(super) schedule: Option<Schedule>,
     /// Which they are.
-    pub mix: Mix,
+    pub(super) mix: Mix,
 }
 
 /// See the module's documentation.
-pub struct Desk {
+pub(super) struct Desk {
     terms: Terms,
     recorder: Recorder,
     stage: Stage,
@@ -107,7 +108,7 @@ const GROUPS: u64 = 10_000;
 
 impl Desk {
     /// A desk at which nothing has happened.
-    pub fn new(terms: Terms, recorder: Recorder) -> Self {
+    pub(super) fn new(terms: Terms, recorder: Recorder) -> Self {
         let count = terms.active + terms.beside;
         let place = || Place {
             token: Token::from_u64(u64::MAX),
@@ -118,7 +119,8 @@ impl Desk {
             dialled: Moment::NEVER,
         };
         // What only stays open comes first: it is the surroundings of what is measured.
-        let order = (terms.active..count).chain(0..if terms.fresh { 0 } else { terms.active });
+        let order = (terms.active..count)
+            .chain(0..if terms.fresh == Fresh::Kept { terms.active } else { 0 });
         Desk {
             recorder,
             stage: Stage::Opening,
@@ -136,7 +138,7 @@ impl Desk {
     }
 
     /// What is written down.
-    pub fn recorder(&mut self) -> &mut Recorder {
+    pub(super) fn recorder(&mut self) -> &mut Recorder {
         &mut self.recorder
     }
 
@@ -144,7 +146,7 @@ impl Desk {
 
     /// The next request that `place` is to send, if there is one: its kind. It counts as sent now.
     #[inline]
-    pub fn draw(&mut self, place: usize, now: Moment) -> Option<u8> {
+    pub(super) fn draw(&mut self, place: usize, now: Moment) -> Option<u8> {
         let room = self.places.get(place)?.owed.len() < self.terms.depth;
         if !room {
             return None;
@@ -176,13 +178,13 @@ impl Desk {
 
     /// So many bytes of requests go out.
     #[inline]
-    pub fn sent(&mut self, bytes: usize, now: Moment) {
+    pub(super) fn sent(&mut self, bytes: usize, now: Moment) {
         self.recorder.sent(bytes, now);
     }
 
     /// `place` has asked for all that it could get. If it has room still, it waits to be woken.
     #[inline]
-    pub fn rest(&mut self, index: usize, now: Moment) {
+    pub(super) fn rest(&mut self, index: usize, now: Moment) {
         let Some(place) = self.places.get_mut(index) else { return };
         if place.queued || place.owed.len() >= self.terms.depth || place.state != State::Open {
             return;
@@ -194,27 +196,27 @@ impl Desk {
 
     /// The kind of the request whose answer is next in `place`.
     #[inline]
-    pub fn expected(&self, place: usize) -> Option<u8> {
+    pub(super) fn expected(&self, place: usize) -> Option<u8> {
         self.places.get(place)?.owed.front().map(|ticket| ticket.kind)
     }
 
     /// When the oldest answer in `place` is overdue.
     #[inline]
-    pub fn deadline(&self, place: usize) -> Moment {
+    pub(super) fn deadline(&self, place: usize) -> Moment {
         let oldest = self.places.get(place).and_then(|place| place.owed.front());
         oldest.map_or(Moment::NEVER, |ticket| ticket.timing.sent + self.terms.patience)
     }
 
     /// The answer that was next in `place` came, and is right.
     #[inline]
-    pub fn answered(&mut self, place: usize, now: Moment) {
+    pub(super) fn answered(&mut self, place: usize, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.answered(place, ticket.timing, now);
         }
     }
 
     /// The answer that was next in `place` came, and is not what it should be.
-    pub fn failed(&mut self, place: usize, failed: Failed, now: Moment) {
+    pub(super) fn failed(&mut self, place: usize, failed: Failed, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.failed(failed, ticket.timing, now);
         }
@@ -228,12 +230,12 @@ impl Desk {
 
     /// Bytes came.
     #[inline]
-    pub fn received(&mut self, bytes: usize, now: Moment) {
+    pub(super) fn received(&mut self, bytes: usize, now: Moment) {
         self.recorder.received(bytes, now);
     }
 
     /// The connection of `place` is there. Over a fresh one the request was drawn already.
-    pub fn opened(&mut self, index: usize, token: Token, now: Moment) {
+    pub(super) fn opened(&mut self, index: usize, token: Token, now: Moment) {
         let Some(place) = self.places.get_mut(index) else { return };
         if place.state == State::Dialling {
             self.dialling -= 1;
@@ -241,25 +243,44 @@ impl Desk {
         self.open += 1;
         place.state = State::Open;
         place.token = token;
-        if self.terms.fresh {
+        if self.terms.fresh == Fresh::Request {
             place.owed.iter_mut().for_each(|ticket| ticket.timing.sent = now);
         }
     }
 
     /// Bytes came that nobody asked for.
-    pub fn surplus(&mut self, now: Moment) {
+    pub(super) fn surplus(&mut self, now: Moment) {
         self.recorder.surplus(now);
     }
 
     /// TCP has connected `place`; over TLS the handshake follows.
-    pub fn connected(&mut self, index: usize, now: Moment) {
-        if let Some(place) = self.places.get(index) {
+    pub(super) fn connected(&mut self, index: usize, now: Moment) {
+        if let Some(place) = self.places.get(index)
+            && self.counts_connections(now)
+        {
             self.recorder.connected(now.since(place.dialled));
         }
     }
 
+    /// A TLS handshake took so long.
+    pub(super) fn shaken(&mut self, took: Duration, now: Moment) {
+        if self.counts_connections(now) {
+            self.recorder.shaken(took);
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.terms.fresh != Fresh::Kept
+    }
+
+    /// Connections that are kept are made before the window, and count all the same.
+    fn counts_connections(&self, now: Moment) -> bool {
+        self.terms.fresh == Fresh::Kept || self.recorder.is_measuring(now)
+    }
+
     /// The connection of `place` is over, or could not be made.
-    pub fn closed(&mut self, index: usize, why: CloseReason, now: Moment) {
+    pub(super) fn closed(&mut self, index: usize, why: CloseReason, now: Moment) {
+        let counts = self.counts_connections(now);
         let Some(place) = self.places.get_mut(index) else { return };
         let was = std::mem::replace(&mut place.state, State::Vacant);
         let owed = std::mem::take(&mut place.owed);
@@ -272,7 +293,7 @@ impl Desk {
                 self.failure = Some(why);
                 pauses = true;
                 match why {
-                    _ if self.terms.fresh && !self.recorder.is_measuring(now) => {}
+                    _ if !counts => {}
                     CloseReason::Tls | CloseReason::TimedOut(Phase::Handshake) => {
                         self.recorder.unshaken();
                     }
@@ -306,7 +327,7 @@ impl Desk {
     /// A place without a connection: it gets another one at once, or, if each request has its own,
     /// when there is a request.
     fn vacate(&mut self, index: usize, pauses: bool, now: Moment) {
-        let waits = self.terms.fresh && self.terms.schedule.is_some() && index < self.terms.active;
+        let waits = self.is_fresh() && self.terms.schedule.is_some() && index < self.terms.active;
         match self.places.get_mut(index) {
             Some(place) if waits => {
                 if !place.queued {
@@ -324,46 +345,44 @@ impl Desk {
 
     /// True if requests are due at planned times.
     #[inline]
-    pub fn is_open_loop(&self) -> bool {
+    pub(super) fn is_open_loop(&self) -> bool {
         self.terms.schedule.is_some()
     }
 
-    /// What the run is doing.
-    pub fn stage(&self) -> Stage {
-        self.stage
-    }
-
     /// Connections that are open, and those under way.
-    pub fn connections(&self) -> (usize, usize) {
+    pub(super) fn connections(&self) -> (usize, usize) {
         (self.open, self.dialling)
     }
 
     /// Why a connection failed most lately.
-    pub fn failure(&self) -> Option<CloseReason> {
+    pub(super) fn failure(&self) -> Option<CloseReason> {
         self.failure
     }
 
     /// Answers that are awaited.
-    pub fn owed(&self) -> usize {
+    pub(super) fn owed(&self) -> usize {
         self.owed
     }
 
     /// From now on requests are handed out; the schedule starts.
-    pub fn start(&mut self, now: Moment) {
+    pub(super) fn start(&mut self, now: Moment) {
         self.stage = Stage::Running;
         self.start = now;
-        if self.terms.fresh {
+        if self.is_fresh() {
             (0..self.terms.active).for_each(|place| self.vacate(place, false, now));
         }
     }
 
     /// From now on nothing new is handed out, except what is due already.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self, now: Moment) {
         self.stage = Stage::Ending;
+        if let Some(schedule) = &mut self.terms.schedule {
+            schedule.cut(now.since(self.start).as_nanos() as u64);
+        }
     }
 
     /// When the next request is due; never in a closed loop.
-    pub fn next_due(&self) -> Moment {
+    pub(super) fn next_due(&self) -> Moment {
         match &self.terms.schedule {
             Some(schedule) if schedule.next() != u64::MAX && self.stage != Stage::Opening => {
                 self.start + Duration::from_nanos(schedule.next())
@@ -373,7 +392,7 @@ impl Desk {
     }
 
     /// Requests that are due and wait.
-    pub fn waiting(&self, now: Moment) -> u64 {
+    pub(super) fn waiting(&self, now: Moment) -> u64 {
         match &self.terms.schedule {
             Some(schedule) if self.stage != Stage::Opening => {
                 schedule.waiting(now.since(self.start).as_nanos() as u64)
@@ -383,59 +402,80 @@ impl Desk {
     }
 
     /// The place that has been free for longest, and its connection if it has one.
-    pub fn next_free(&mut self) -> Option<(usize, Option<Token>)> {
+    pub(super) fn next_free(&mut self) -> Option<(usize, Option<Token>)> {
+        let fresh = self.is_fresh();
         while let Some(index) = self.free.pop_front() {
             let Some(place) = self.places.get_mut(index as usize) else { continue };
             place.queued = false;
             match place.state {
                 State::Open => return Some((index as usize, Some(place.token))),
-                State::Vacant if self.terms.fresh => return Some((index as usize, None)),
+                State::Vacant if fresh => return Some((index as usize, None)),
                 State::Vacant | State::Dialling => {}
             }
         }
         None
     }
 
+    /// True if a request that is due would find somebody to send it.
+    pub(super) fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     /// A place that needs a connection now.
-    pub fn next_vacant(&mut self, now: Moment) -> Option<usize> {
+    pub(super) fn next_vacant(&mut self, now: Moment) -> Option<usize> {
         if self.stage == Stage::Ending {
             return None;
         }
         let is_due = self.paused.front().is_some_and(|(moment, _)| *moment <= now);
         let paused = if is_due { self.paused.pop_front() } else { None };
-        paused.map(|(_, index)| index).or_else(|| self.vacant.pop_front()).map(|index| index as usize)
+        paused
+            .map(|(_, index)| index)
+            .or_else(|| self.vacant.pop_front())
+            .map(|index| index as usize)
     }
 
     /// When the next of the places that pause may have a connection again.
-    pub fn next_dial(&self) -> Moment {
+    pub(super) fn next_dial(&self) -> Moment {
         self.paused.front().map_or(Moment::NEVER, |(moment, _)| *moment)
     }
 
     /// A connection for `place` is about to be dialled. A fresh one is dialled for a request, which
     /// is drawn here: what the connection takes is part of its latency. Answers whether to dial.
-    pub fn dials(&mut self, index: usize, now: Moment) -> bool {
-        let asks = self.terms.fresh && index < self.terms.active;
+    pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
+        let asks = self.is_fresh() && index < self.terms.active;
         if asks && self.draw(index, now).is_none() {
             self.vacate(index, false, now);
             return false;
         }
         let Some(place) = self.places.get_mut(index) else { return false };
-        place.owed.iter_mut().for_each(|ticket| ticket.timing.sent = Moment::NEVER);
         place.state = State::Dialling;
         place.dialled = now;
         self.dialling += 1;
         true
     }
 
+    /// The connection of a place, if it is open.
+    pub(super) fn token(&self, place: usize) -> Option<Token> {
+        let place = self.places.get(place)?;
+        (place.state == State::Open).then_some(place.token)
+    }
+
+    /// Places whose oldest answer is overdue, for those whose sessions have no deadline.
+    pub(super) fn overdue(&self, now: Moment) -> Option<usize> {
+        (0..self.terms.active).find(|&place| self.deadline(place) <= now)
+    }
+
     /// The connections of places that ask.
-    pub fn active(&self) -> impl Iterator<Item = Token> {
-        let active = self.places.iter().take(self.terms.active);
-        active.filter(|place| place.state == State::Open).map(|place| place.token)
+    pub(super) fn active(&self) -> impl Iterator<Item = (usize, Token)> {
+        let active = self.places.iter().take(self.terms.active).enumerate();
+        active
+            .filter(|(_, place)| place.state == State::Open)
+            .map(|(index, place)| (index, place.token))
     }
 
     /// The run is over: what is owed, and what is due and was never sent, is written down with the
     /// time that it has waited.
-    pub fn close(&mut self, now: Moment) {
+    pub(super) fn close(&mut self, now: Moment) {
         for place in &mut self.places {
             for ticket in place.owed.drain(..) {
                 self.recorder.failed(Failed::TimedOut, ticket.timing, now);
@@ -452,7 +492,7 @@ impl Desk {
     }
 
     /// Requests that the plan had for `from..to`; nothing in a closed loop.
-    pub fn offered(&self, from: Moment, to: Moment) -> Option<u64> {
+    pub(super) fn offered(&self, from: Moment, to: Moment) -> Option<u64> {
         let offset = |moment: Moment| moment.since(self.start).as_nanos() as u64;
         self.terms.schedule.as_ref().map(|schedule| schedule.offered(offset(from), offset(to)))
     }

@@ -12,7 +12,7 @@ use crate::session::{CloseMode, Cx, Env, Flow, Message, Session};
 use crate::time::Moment;
 
 /// See the module's documentation.
-pub struct Echo {
+pub(super) struct Echo {
     seat: Seat,
     message: Rc<[u8]>,
     /// Bytes of the next answer that have come.
@@ -21,7 +21,7 @@ pub struct Echo {
 
 impl Echo {
     /// A session that sends `message`, which is not empty.
-    pub fn new(seat: Seat, message: &Rc<[u8]>) -> Self {
+    pub(super) fn new(seat: Seat, message: &Rc<[u8]>) -> Self {
         Echo { seat, message: Rc::clone(message), at: 0 }
     }
 
@@ -34,14 +34,13 @@ impl Echo {
 }
 
 /// A message of this size, in which every place looks different from its neighbours.
-pub fn pattern(size: usize) -> Rc<[u8]> {
+pub(super) fn pattern(size: usize) -> Rc<[u8]> {
     // Letters only, for those who look at it, and a length that no power of two divides.
     (0..size.max(1)).map(|at| b'a' + (at % 23) as u8).collect()
 }
 
 impl Session for Echo {
     fn on_open(&mut self, cx: &mut Cx<'_>) -> Flow {
-        self.seat.connected();
         self.seat.open(cx.token(), Echo::write(&self.message, cx));
         Flow::Continue
     }

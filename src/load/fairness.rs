@@ -13,26 +13,26 @@ const FLOOR: u32 = 10;
 
 /// Times of the answers in each place, to a quarter of an octave.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub(super) struct Places {
     counts: Vec<u32>,
 }
 
 impl Places {
     /// Nothing yet, in so many places.
-    pub fn new(places: usize) -> Self {
+    pub(super) fn new(places: usize) -> Self {
         Places { counts: vec![0; places * BUCKETS] }
     }
 
     /// An answer in `place` that took `nanos`. A place that is not there is ignored.
     #[inline]
-    pub fn record(&mut self, place: usize, nanos: u64) {
+    pub(super) fn record(&mut self, place: usize, nanos: u64) {
         if let Some(count) = self.counts.get_mut(place * BUCKETS + bucket(nanos)) {
             *count = count.saturating_add(1);
         }
     }
 
     /// What it comes to; nothing for fewer than two places.
-    pub fn fairness(&self) -> Option<Fairness> {
+    pub(super) fn fairness(&self) -> Option<Fairness> {
         let places: Vec<&[u32]> = self.counts.chunks(BUCKETS).collect();
         if places.len() < 2 {
             return None;

@@ -4,7 +4,7 @@
 
 /// An interleaving of kinds.
 #[derive(Clone, Debug)]
-pub struct Mix {
+pub(super) struct Mix {
     shares: Vec<f64>,
     /// What each kind is owed.
     owed: Vec<f64>,
@@ -13,7 +13,7 @@ pub struct Mix {
 impl Mix {
     /// Kinds in these shares of one: the first is asked whenever none of the others is due. They
     /// are spread as evenly as whole requests can be.
-    pub fn new(others: &[f64]) -> Self {
+    pub(super) fn new(others: &[f64]) -> Self {
         let rest = 1.0 - others.iter().sum::<f64>();
         let shares: Vec<f64> = std::iter::once(rest).chain(others.iter().copied()).collect();
         Mix { owed: vec![0.0; shares.len()], shares }
@@ -21,7 +21,7 @@ impl Mix {
 
     /// The kind of the next request.
     #[inline]
-    pub fn next(&mut self) -> u8 {
+    pub(super) fn next(&mut self) -> u8 {
         if self.shares.len() == 1 {
             return 0;
         }

@@ -24,16 +24,16 @@ const DIGITS: u8 = 3;
 
 /// When a request was meant to be sent, and when it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub(super) struct Timing {
     /// The intended start.
-    pub intended: Moment,
+    pub(super) intended: Moment,
     /// The real one; [`Moment::NEVER`] if it was not sent.
-    pub sent: Moment,
+    pub(super) sent: Moment,
 }
 
 /// Why a request got no right answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
+pub(super) enum Failed {
     /// Its connection ended.
     Closed,
     /// It waited too long, or to the end.
@@ -64,7 +64,7 @@ impl Window {
 }
 
 /// Histograms, counts and ticks of one run.
-pub struct Recorder {
+pub(super) struct Recorder {
     window: Window,
     /// Service equals latency, and is written down once.
     closed_loop: bool,
@@ -89,7 +89,10 @@ impl Recorder {
     /// # Errors
     ///
     /// There is no memory for the histograms.
-    pub fn new(places: usize, closed_loop: bool) -> Result<Self, hdrhistogram::CreationError> {
+    pub(super) fn new(
+        places: usize,
+        closed_loop: bool,
+    ) -> Result<Self, hdrhistogram::CreationError> {
         let histogram = || Histogram::new_with_bounds(1, LONGEST, DIGITS);
         Ok(Recorder {
             window: Window { begin: u64::MAX, end: u64::MAX, tick: 1 },
@@ -110,7 +113,7 @@ impl Recorder {
     }
 
     /// Sets the window.
-    pub fn measure(&mut self, begin: Moment, lasts: Duration) {
+    pub(super) fn measure(&mut self, begin: Moment, lasts: Duration) {
         let length = u64::try_from(lasts.as_nanos()).unwrap_or(LONGEST).clamp(1, LONGEST);
         let tick = length.div_ceil(TICKS).max(TICK_MIN);
         let begin = begin.as_nanos();
@@ -121,7 +124,7 @@ impl Recorder {
     }
 
     /// Ends the window early.
-    pub fn cut(&mut self, now: Moment) {
+    pub(super) fn cut(&mut self, now: Moment) {
         let end = now.as_nanos().clamp(self.window.begin, self.window.end);
         self.window.end = end;
         self.ticks.truncate((end - self.window.begin).div_ceil(self.window.tick) as usize);
@@ -129,24 +132,24 @@ impl Recorder {
 
     /// True if what happens at `now` belongs to the window.
     #[inline]
-    pub fn is_measuring(&self, now: Moment) -> bool {
+    pub(super) fn is_measuring(&self, now: Moment) -> bool {
         self.window.has(now)
     }
 
     /// The window's end.
-    pub fn end(&self) -> Moment {
+    pub(super) fn end(&self) -> Moment {
         Moment::from_nanos(self.window.end)
     }
 
     /// The window's begin.
-    pub fn begin(&self) -> Moment {
+    pub(super) fn begin(&self) -> Moment {
         Moment::from_nanos(self.window.begin)
     }
 
     /// A request that was meant for `intended` is sent; `late` is how long after it could have been,
     /// in an open loop.
     #[inline]
-    pub fn drawn(&mut self, intended: Moment, late: Option<Duration>) {
+    pub(super) fn drawn(&mut self, intended: Moment, late: Option<Duration>) {
         if self.window.has(intended) {
             self.drawn += 1;
             if let Some(late) = late {
@@ -157,7 +160,7 @@ impl Recorder {
 
     /// Bytes were sent.
     #[inline]
-    pub fn sent(&mut self, bytes: usize, now: Moment) {
+    pub(super) fn sent(&mut self, bytes: usize, now: Moment) {
         if self.window.has(now) {
             self.bytes_out += bytes as u64;
         }
@@ -165,7 +168,7 @@ impl Recorder {
 
     /// Bytes came.
     #[inline]
-    pub fn received(&mut self, bytes: usize, now: Moment) {
+    pub(super) fn received(&mut self, bytes: usize, now: Moment) {
         if self.window.has(now) {
             self.bytes_in += bytes as u64;
         }
@@ -173,7 +176,7 @@ impl Recorder {
 
     /// A right answer came.
     #[inline]
-    pub fn answered(&mut self, place: usize, timing: Timing, now: Moment) {
+    pub(super) fn answered(&mut self, place: usize, timing: Timing, now: Moment) {
         if self.window.has(now)
             && let Some(tick) = self.ticks.get_mut(self.window.tick(now))
         {
@@ -187,7 +190,7 @@ impl Recorder {
     }
 
     /// A request got no right answer.
-    pub fn failed(&mut self, failed: Failed, timing: Timing, now: Moment) {
+    pub(super) fn failed(&mut self, failed: Failed, timing: Timing, now: Moment) {
         if !self.window.has(timing.intended) {
             return;
         }
@@ -204,7 +207,7 @@ impl Recorder {
     }
 
     /// So many requests meant for about this moment were never sent.
-    pub fn unsent(&mut self, intended: Moment, count: u64, now: Moment) {
+    pub(super) fn unsent(&mut self, intended: Moment, count: u64, now: Moment) {
         if self.window.has(intended) {
             self.errors.timed_out += count;
             self.took(Timing { intended, sent: Moment::NEVER }, now, count);
@@ -212,36 +215,36 @@ impl Recorder {
     }
 
     /// A connection that was to stay open did not, without owing an answer.
-    pub fn lost(&mut self, now: Moment) {
+    pub(super) fn lost(&mut self, now: Moment) {
         if self.window.has(now) {
             self.errors.closed += 1;
         }
     }
 
     /// Something came that nobody had asked for.
-    pub fn surplus(&mut self, now: Moment) {
+    pub(super) fn surplus(&mut self, now: Moment) {
         if self.window.has(now) {
             self.errors.wrong += 1;
         }
     }
 
     /// A connection was made.
-    pub fn connected(&mut self, took: Duration) {
+    pub(super) fn connected(&mut self, took: Duration) {
         self.connect.saturating_record(took.as_nanos() as u64);
     }
 
     /// A connection could not be made.
-    pub fn unconnected(&mut self) {
+    pub(super) fn unconnected(&mut self) {
         self.errors.connect += 1;
     }
 
     /// A TLS handshake was done.
-    pub fn shaken(&mut self, took: Duration) {
+    pub(super) fn shaken(&mut self, took: Duration) {
         self.handshake.saturating_record(took.as_nanos() as u64);
     }
 
     /// TLS failed.
-    pub fn unshaken(&mut self) {
+    pub(super) fn unshaken(&mut self) {
         self.errors.tls += 1;
     }
 
@@ -269,13 +272,13 @@ impl Recorder {
     }
 
     /// Answers and errors until now, for whoever watches.
-    pub fn progress(&self) -> (u64, u64) {
+    pub(super) fn progress(&self) -> (u64, u64) {
         (self.answered, self.errors.total())
     }
 
     /// All of it. `offered` is what an open loop had planned for the window; whoever calls fills in
     /// what was asked and what the client spent.
-    pub fn outcome(&self, offered: Option<u64>) -> Outcome {
+    pub(super) fn outcome(&self, offered: Option<u64>) -> Outcome {
         let Window { begin, end, .. } = self.window;
         let latency = spectrum(&self.latency);
         Outcome {

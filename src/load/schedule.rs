@@ -84,6 +84,14 @@ impl Schedule {
         due.saturating_sub(self.taken)
     }
 
+    /// Plans nothing after `end`.
+    pub fn cut(&mut self, end: u64) {
+        for span in &mut self.spans {
+            span.count = span.due(end);
+        }
+        self.advance();
+    }
+
     /// Gives up what is left of the schedule from `now` on, and all that is due: calls `each` with
     /// the moments for which they were meant, in at most `groups` groups of about equal moments, and
     /// how many there are in each.
@@ -104,7 +112,10 @@ impl Schedule {
     /// Requests in all that are due in `from..to`.
     pub fn offered(&self, from: u64, to: u64) -> u64 {
         let before = |moment: u64| -> u64 {
-            self.spans.iter().map(|span| moment.checked_sub(1).map_or(0, |last| span.due(last))).sum()
+            self.spans
+                .iter()
+                .map(|span| moment.checked_sub(1).map_or(0, |last| span.due(last)))
+                .sum()
         };
         before(to).saturating_sub(before(from))
     }
@@ -116,7 +127,7 @@ impl Schedule {
 
     fn advance(&mut self) {
         while let Some(span) = self.spans.get(self.at) {
-            let index = self.taken - span.before;
+            let index = self.taken.saturating_sub(span.before);
             if index < span.count {
                 self.next = span.moment(index);
                 return;
@@ -209,6 +220,16 @@ mod tests {
             }
             assert_eq!(schedule.take(u64::MAX - 1), None);
         }
+    }
+
+    #[test]
+    fn a_schedule_that_is_cut_ends_there() {
+        let mut schedule = phases(&[(1000.0, 5), (1000.0, 5)]);
+        assert_eq!(schedule.take(9_000_000), Some(0));
+        schedule.cut(2_000_000);
+        assert_eq!(schedule.waiting(9_000_000), 2);
+        let due: Vec<u64> = std::iter::from_fn(|| schedule.take(u64::MAX - 1)).collect();
+        assert_eq!(due, [1_000_000, 2_000_000]);
     }
 
     #[test]

@@ -15,29 +15,45 @@ use crate::token::Token;
 pub type Clock = Rc<dyn Fn() -> Moment>;
 
 /// See the module's documentation.
-pub struct Seat {
+pub(super) struct Seat {
     desk: SharedDesk,
     clock: Clock,
     place: usize,
     deadline: Moment,
+    /// When TCP had connected.
+    connected: Option<Moment>,
 }
 
 impl Seat {
     /// The seat of `place`.
-    pub fn new(desk: &SharedDesk, clock: &Clock, place: usize) -> Self {
-        Seat { desk: Rc::clone(desk), clock: Rc::clone(clock), place, deadline: Moment::NEVER }
+    pub(super) fn new(desk: &SharedDesk, clock: &Clock, place: usize) -> Self {
+        Seat {
+            desk: Rc::clone(desk),
+            clock: Rc::clone(clock),
+            place,
+            deadline: Moment::NEVER,
+            connected: None,
+        }
+    }
+
+    /// Another seat in the same place.
+    pub(super) fn twin(&self) -> Self {
+        Seat::new(&self.desk, &self.clock, self.place)
     }
 
     /// The precise time.
     #[inline]
-    pub fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         (self.clock)()
     }
 
     /// The connection is there, and so is everything that comes before the first request. `write`
     /// is called with the kind of each request to send and answers its length.
-    pub fn open(&mut self, token: Token, mut write: impl FnMut(u8) -> usize) {
+    pub(super) fn open(&mut self, token: Token, mut write: impl FnMut(u8) -> usize) {
         let now = self.now();
+        if self.connected.is_none() {
+            self.connect();
+        }
         let mut desk = self.desk.borrow_mut();
         desk.opened(self.place, token, now);
         // Drawn when it was dialled, if it is for one request only.
@@ -48,15 +64,28 @@ impl Seat {
         self.fill(now, write);
     }
 
+    /// The connection is there, and asks for nothing that is measured.
+    pub(super) fn stay(&mut self, token: Token) {
+        if self.connected.is_none() {
+            self.connect();
+        }
+        self.desk.borrow_mut().opened(self.place, token, self.now());
+    }
+
+    /// It waits for something to draw.
+    pub(super) fn rest(&mut self) {
+        self.desk.borrow_mut().rest(self.place, self.now());
+    }
+
     /// Draws requests as long as there is room and there are some.
     #[inline]
-    pub fn fill(&mut self, now: Moment, write: impl FnMut(u8) -> usize) {
+    pub(super) fn fill(&mut self, now: Moment, write: impl FnMut(u8) -> usize) {
         self.draw(usize::MAX, now, write);
     }
 
     /// The driver says that there is something to draw. In an open loop it tells another connection
     /// for each request, so that they take turns.
-    pub fn wake(&mut self, write: impl FnMut(u8) -> usize) {
+    pub(super) fn wake(&mut self, write: impl FnMut(u8) -> usize) {
         let most = if self.desk.borrow().is_open_loop() { 1 } else { usize::MAX };
         self.draw(most, self.now(), write);
     }
@@ -76,19 +105,19 @@ impl Seat {
 
     /// The kind of the request whose answer is next.
     #[inline]
-    pub fn expected(&self) -> Option<u8> {
+    pub(super) fn expected(&self) -> Option<u8> {
         self.desk.borrow().expected(self.place)
     }
 
     /// Bytes came.
     #[inline]
-    pub fn received(&self, bytes: usize, now: Moment) {
+    pub(super) fn received(&self, bytes: usize, now: Moment) {
         self.desk.borrow_mut().received(bytes, now);
     }
 
     /// The next answer came, right or not.
     #[inline]
-    pub fn answered(&mut self, result: Result<(), Failed>, now: Moment) {
+    pub(super) fn answered(&mut self, result: Result<(), Failed>, now: Moment) {
         let mut desk = self.desk.borrow_mut();
         match result {
             Ok(()) => desk.answered(self.place, now),
@@ -99,28 +128,38 @@ impl Seat {
 
     /// Bytes came that nobody asked for.
     #[cold]
-    pub fn surplus(&self, now: Moment) {
+    pub(super) fn surplus(&self, now: Moment) {
         self.desk.borrow_mut().surplus(now);
     }
 
     /// TCP has connected; over TLS the handshake follows.
-    pub fn connected(&self) {
-        self.desk.borrow_mut().connected(self.place, self.now());
+    pub(super) fn connect(&mut self) {
+        let now = self.now();
+        self.connected = Some(now);
+        self.desk.borrow_mut().connected(self.place, now);
+    }
+
+    /// The TLS handshake is done.
+    pub(super) fn shake(&self) {
+        let now = self.now();
+        if let Some(connected) = self.connected {
+            self.desk.borrow_mut().shaken(now.since(connected), now);
+        }
     }
 
     /// The connection is over, or did not come about.
-    pub fn close(&mut self, why: CloseReason) {
+    pub(super) fn close(&mut self, why: CloseReason) {
         self.desk.borrow_mut().closed(self.place, why, self.now());
     }
 
     /// When the oldest answer is overdue.
     #[inline]
-    pub fn deadline(&self) -> Moment {
+    pub(super) fn deadline(&self) -> Moment {
         self.deadline
     }
 
     /// From now on something else is waited for.
-    pub fn wait_until(&mut self, deadline: Moment) {
+    pub(super) fn wait_until(&mut self, deadline: Moment) {
         self.deadline = deadline;
     }
 }

@@ -41,7 +41,7 @@ use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Counters, Fact};
-use crate::session::datagram::{DatagramSession, Outbox};
+use crate::session::datagram::{DatagramSession, Outbox, Peer};
 use crate::session::{CloseMode, Destination, Env, Service, Session};
 use crate::time::Moment;
 use crate::token::Token;
@@ -202,6 +202,14 @@ impl<W: World> Reactor<W> {
         };
         self.table.insert(token, Entry::Datagram(Box::new(entry)));
         Ok(token)
+    }
+
+    /// Sends a datagram from a socket, as its session would. Answers false if it is dropped: the
+    /// socket's queue is full, or it is no datagram socket's token.
+    pub fn send_datagram(&mut self, token: Token, to: &Peer, data: &[u8]) -> bool {
+        let Some(Entry::Datagram(entry)) = self.table.get(token) else { return false };
+        udp::queue(entry, token, &mut self.core);
+        entry.outbox.send(to, data)
     }
 
     /// Takes over an established, non-blocking connection.

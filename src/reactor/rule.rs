@@ -32,13 +32,15 @@ pub enum Rule {
     AcceptRequeues,
     /// A listener that ran out of descriptors tries again.
     AcceptRetry,
+    /// A connect is over when its socket says so, whatever an event says.
+    ConnectAsks,
     /// Closing after an error reads on for a while, so that the reply survives.
     Linger,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Rule; 14] = [
+    pub const ALL: [Rule; 15] = [
         Rule::Generation,
         Rule::BlockedClears,
         Rule::ShortReadUnlessClosed,
@@ -52,6 +54,7 @@ impl Rule {
         Rule::LazyTimer,
         Rule::AcceptRequeues,
         Rule::AcceptRetry,
+        Rule::ConnectAsks,
         Rule::Linger,
     ];
 }

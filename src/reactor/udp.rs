@@ -35,10 +35,7 @@ fn exchange<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Cor
     while entry.ready.has(Ready::READABLE) {
         if budget == 0 {
             core.fact(Fact::Budget { token });
-            if !entry.queued {
-                entry.queued = true;
-                core.run.push_back(token);
-            }
+            queue(entry, token, core);
             return;
         }
         let batch = budget.min(BATCH);
@@ -61,6 +58,14 @@ fn exchange<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Cor
             }
         }
         send(entry, token, core);
+    }
+}
+
+/// Puts the entry on the run queue, once.
+pub(crate) fn queue<W: World>(entry: &mut DatagramEntry<W>, token: Token, core: &mut Core<W>) {
+    if !entry.queued {
+        entry.queued = true;
+        core.run.push_back(token);
     }
 }
 

@@ -37,6 +37,10 @@ pub trait Session {
         Flow::Continue
     }
 
+    /// The peer that was dialled has answered, and its TLS handshake follows: who measures that
+    /// needs its begin. Without TLS `on_open` says the same.
+    fn on_connect(&mut self) {}
+
     /// What the TLS handshake of a connection that was dialled agreed on, before `on_open`. Services
     /// learn the same of accepted ones from [`ConnInfo`].
     fn on_secure(&mut self, tls: &TlsInfo<'_>) {

@@ -11,6 +11,8 @@ use crate::token::Token;
 pub(crate) enum Action {
     /// Bytes of a connection arrive.
     Move(usize, Way),
+    /// The answer to a connect comes: whether it is accepted.
+    Answered(usize, bool),
     /// The edge that a fault owes to a connection.
     Owed(usize, Ready),
     /// The edge that a fault owes to a listener.

@@ -68,6 +68,10 @@ pub(crate) struct Check {
     pub(crate) paused: BTreeMap<Token, bool>,
     /// When a drain that the host began by itself must have cut off everybody.
     pub(crate) cut_off: Moment,
+    /// How long a dialled peer may take to answer.
+    pub(crate) connects_within: Duration,
+    /// What a session heard that was never called before.
+    nameless: Option<CloseReason>,
     /// HTTP requests whose outcome nobody has been told yet.
     pub(crate) untold: u32,
     accepts: BTreeMap<Token, u32>,
@@ -93,6 +97,8 @@ impl Check {
             batch: Vec::new(),
             paused: BTreeMap::new(),
             cut_off: Moment::NEVER,
+            connects_within: Duration::ZERO,
+            nameless: None,
             untold: 0,
             accepts: BTreeMap::new(),
             received: BTreeMap::new(),
@@ -145,6 +151,7 @@ impl Check {
         let (turn, now, cap) = (self.turn, self.now, self.limits.backlog_cap);
         let entry = self.seen(token);
         let too_much = produced > 0 && entry.unsent() > cap;
+        entry.opened = true;
         entry.produced += produced;
         entry.took_all = None;
         if entry.unsent() > 0 && entry.unsent_since.is_none() {
@@ -189,6 +196,11 @@ impl Check {
 
     /// A session heard its end.
     pub(crate) fn ended(&mut self, token: Token, why: CloseReason) {
+        if token == Token::new(0, 0) {
+            // One that was never opened does not know its name; the loop tells it next.
+            self.nameless = Some(why);
+            return;
+        }
         let entry = self.seen(token);
         if why == CloseReason::Upgraded {
             return;
@@ -234,7 +246,9 @@ impl Check {
     fn closed(&mut self, token: Token, reason: CloseReason) {
         self.alive(token, "closed");
         let (now, limits, excuses) = (self.now, self.limits.clone(), self.excuses);
+        let nameless = self.nameless.take();
         let entry = self.seen(token);
+        entry.heard = entry.heard.or(nameless);
         entry.closed = Some(reason);
         entry.lingered = entry.lingers_since.is_some_and(|since| since + limits.linger <= now);
         if entry.heard != Some(reason) {
@@ -263,12 +277,23 @@ impl Check {
                     || entry.unsent_since.is_none_or(|since| since > from)
             }
             CloseReason::Overflow => entry.unsent() <= limits.backlog_cap || entry.loses,
-            CloseReason::Io(_) => true,
+            CloseReason::TimedOut(Phase::Connect) => {
+                !entry.dialled || entry.opened || entry.deadline.is_none_or(|due| due > now)
+            }
+            CloseReason::Io(_) => !entry.dialled || entry.opened,
             _ => false,
         };
         if wrong {
             self.violate(token, format!("closed for no good reason: {reason}"));
         }
+    }
+
+    /// A connect has one time limit, and nothing else that it waits for.
+    fn dialled(&mut self, token: Token) {
+        let (turn, deadline) = (self.turn, self.now + self.connects_within);
+        let entry = self.seen(token);
+        entry.dialled = true;
+        (entry.deadline, entry.deadline_turn) = (Some(deadline), turn);
     }
 
     fn drove(&mut self, token: Token, by_event: bool) {
@@ -473,9 +498,10 @@ impl Probe for Check {
                 self.seen(token);
                 self.share(from, true);
             }
-            Fact::Adopted { token } | Fact::Dialled { token } => {
+            Fact::Adopted { token } => {
                 self.seen(token);
             }
+            Fact::Dialled { token } => self.dialled(token),
             Fact::Read { token, bytes } => self.read(token, bytes),
             Fact::Wrote { token, bytes } => self.wrote(token, bytes),
             Fact::Fired { token } => self.asked(token),

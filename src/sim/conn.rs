@@ -87,6 +87,18 @@ impl Pipe {
     }
 }
 
+/// Whether the loop's end is a connection yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Connecting {
+    /// It is, or was.
+    #[default]
+    No,
+    /// There is no answer yet.
+    UnderWay,
+    /// The answer was no.
+    Refused,
+}
+
 /// The loop's socket of a connection as its kernel sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
@@ -99,6 +111,7 @@ pub(crate) struct Local {
     pub(crate) owed: Ready,
     /// A write was blocked or stopped short: the next room is an edge (`SOCK_NOSPACE`).
     pub(crate) wants_room: bool,
+    pub(crate) connecting: Connecting,
     pub(crate) closed: bool,
     pub(crate) reset: bool,
     /// Bytes ever read and written by the loop.
@@ -139,6 +152,11 @@ impl Conn {
     /// The level: what the socket is ready for now, whoever asks.
     pub(crate) fn level(&self) -> Ready {
         let mut ready = Ready::default();
+        match self.local.connecting {
+            Connecting::No => {}
+            Connecting::UnderWay => return ready,
+            Connecting::Refused => return Ready(15),
+        }
         let ended = self.inward.fin == Fin::Arrived;
         let shut = self.outward.fin != Fin::No;
         if !self.inward.arrived.is_empty() || ended || self.local.reset {

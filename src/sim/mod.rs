@@ -23,6 +23,7 @@ mod agenda;
 mod check;
 mod conn;
 mod datagram;
+mod dial;
 mod fault;
 mod hall;
 mod http;
@@ -41,6 +42,7 @@ mod web;
 mod witness;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -88,6 +90,8 @@ pub struct World {
     quiet: bool,
     /// The connection of the last accept, until the loop has told its token.
     unnamed: Option<usize>,
+    /// Who will be reached by the next connects.
+    callees: VecDeque<Peer>,
 }
 
 /// A socket of the simulated system in the hands of a loop.
@@ -126,6 +130,7 @@ impl World {
             batch,
             quiet: false,
             unnamed: None,
+            callees: VecDeque::new(),
         }
     }
 
@@ -142,6 +147,7 @@ impl World {
             batch: 0,
             quiet: false,
             unnamed: None,
+            callees: VecDeque::new(),
         }
     }
 
@@ -245,7 +251,9 @@ impl World {
 impl Probe for World {
     fn fact(&mut self, fact: Fact) {
         self.checks.borrow_mut().fact(fact);
-        if let Fact::Accepted { token, .. } | Fact::Adopted { token } = fact {
+        if let Fact::Accepted { token, .. } | Fact::Adopted { token } | Fact::Dialled { token } =
+            fact
+        {
             self.checks.borrow_mut().seen(token).conn = self.unnamed.take();
         }
         if let Fact::Wrote { token, .. } = fact {
@@ -279,7 +287,7 @@ impl Stream for SimStream {
     }
 
     fn connected(&mut self) -> io::Result<bool> {
-        Ok(true)
+        self.net.borrow_mut().connected(self.conn)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {
@@ -373,7 +381,7 @@ impl world::World for World {
     }
 
     fn connect(&mut self, _: &Connect) -> io::Result<SimStream> {
-        Err(io::ErrorKind::ConnectionRefused.into())
+        self.call_up()
     }
 
     fn refuse(&mut self, listener: &SimListener) {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::agenda::{Action, Listener, Source};
-use super::conn::{Conn, Fin, Local, Pipe, Way};
+use super::conn::{Conn, Connecting, Fin, Local, Pipe, Way};
 use super::datagram::Mailbox;
 use super::fault::{Fault, Faults};
 use crate::reactor::world::{Readiness, Ready};
@@ -111,6 +111,7 @@ impl Net {
     pub(crate) fn act(&mut self, action: Action) -> Option<Action> {
         match action {
             Action::Move(conn, way) => self.step(conn, way),
+            Action::Answered(conn, accepted) => self.answered(conn, accepted),
             Action::Owed(conn, edge) => {
                 self.conns[conn].local.owed.remove(edge);
                 self.raise(conn, edge);
@@ -490,6 +491,9 @@ impl Net {
         let entry = &mut self.conns[conn];
         entry.local.closed = true;
         self.lately_closed.extend(entry.local.token);
+        if entry.local.connecting != Connecting::No {
+            return;
+        }
         if !entry.inward.arrived.is_empty() {
             return self.reset_peer(conn);
         }

@@ -171,9 +171,10 @@ impl Peer {
     }
 
     /// A peer whose connection exists already.
-    pub(crate) fn with_conn(mut self, net: &mut Net, index: usize) -> Self {
-        self.conn = Some(net.new_conn(index, self.buffers));
-        self
+    pub(crate) fn with_conn(mut self, net: &mut Net, index: usize) -> (Self, usize) {
+        let conn = net.new_conn(index, self.buffers);
+        self.conn = Some(conn);
+        (self, conn)
     }
 
     /// What it has in mind, for a trace.

@@ -23,7 +23,7 @@ use super::witness::{Watched, Watching};
 use crate::limits::Limits;
 use crate::probe::Counters;
 use crate::reactor::world::Listen;
-use crate::reactor::{Handle, Reactor, Rule};
+use crate::reactor::{Dial, Handle, Reactor, Rule};
 use crate::session::http::Http;
 use crate::session::{CloseMode, ConnInfo, Message, Session};
 use crate::time::Moment;
@@ -117,16 +117,19 @@ fn limits(rng: &mut Rng) -> Limits {
 }
 
 /// A run under way.
-struct Run {
+pub(super) struct Run {
     seed: u64,
-    reactor: Reactor<World>,
+    pub(super) reactor: Reactor<World>,
     handle: Handle,
-    checks: Checks,
-    pairs: Pairs,
-    hall: Hall,
-    rng: Rng,
+    pub(super) checks: Checks,
+    pub(super) pairs: Pairs,
+    pub(super) hall: Hall,
+    pub(super) rng: Rng,
     /// Peers whose connections the host will hand over, and when.
     to_adopt: Vec<(Moment, Peer)>,
+    /// Peers that it will call up, when, and how.
+    pub(super) to_dial: Vec<(Moment, Peer)>,
+    pub(super) dial: Dial,
     /// How often the host meddles, of a thousand turns.
     meddles: u16,
     drains_at: Moment,
@@ -164,12 +167,15 @@ impl Run {
             hall: Hall::default(),
             rng,
             to_adopt: Vec::new(),
+            to_dial: Vec::new(),
+            dial: Dial::from(SocketAddr::from(([10, 0, 0, 1], 7))),
             meddles,
             drains_at: Moment::NEVER,
             // Whoever breaks a rule wants to know whether it is noticed, not how often.
             enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
         };
         run.populate(calm);
+        run.plan_calls(calm);
         run.introduce();
         run
     }
@@ -264,7 +270,9 @@ impl Run {
                 self.checks.borrow_mut().violate(None, "the loop does not come to rest");
             }
             let done = turn.map_or(true, |turn| turn.done);
-            let quiet = self.reactor.world().is_quiet() && self.to_adopt.is_empty();
+            let quiet = self.reactor.world().is_quiet()
+                && self.to_adopt.is_empty()
+                && self.to_dial.is_empty();
             if done || quiet || stuck || self.checks.borrow().violations.len() >= self.enough {
                 break;
             }
@@ -316,6 +324,7 @@ impl Run {
             let (_, peer) = self.to_adopt.swap_remove(at);
             self.adopt(peer);
         }
+        self.call_up(now);
         if now >= self.drains_at {
             self.drains_at = Moment::NEVER;
             self.drain();
@@ -389,12 +398,11 @@ impl Run {
     fn adopt(&mut self, peer: Peer) {
         let nobody = Token::new(0, 0);
         let session = service::open(Dialogue::Echo, &self.checks, &self.pairs, &self.hall, nobody);
-        let session = Watched::adopted(session, &self.checks);
+        let session = Watched::nameless(session, &self.checks);
         let world = self.reactor.world();
         let net = Rc::clone(&world.net);
         let index = world.peers.len();
-        let peer = peer.with_conn(&mut net.borrow_mut(), index);
-        let Some(conn) = peer.conn else { return };
+        let (peer, conn) = peer.with_conn(&mut net.borrow_mut(), index);
         if !net.borrow_mut().take_descriptor() {
             return;
         }

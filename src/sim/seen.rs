@@ -22,6 +22,9 @@ pub(crate) enum Sender {
 pub(crate) struct Seen {
     /// The simulated connection behind it.
     pub(crate) conn: Option<usize>,
+    /// It was begun by the loop, and its session has been called.
+    pub(crate) dialled: bool,
+    pub(crate) opened: bool,
     pub(crate) closed: Option<CloseReason>,
     /// What its session heard as its end.
     pub(crate) heard: Option<CloseReason>,

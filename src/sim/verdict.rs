@@ -1,10 +1,11 @@
 //! What must be true at the end: what each peer got, and why each connection ended.
 
-use super::World;
+use super::conn::Connecting;
 use super::fault::Fault;
 use super::peer::{Outcome, Peer};
 use super::seen::Seen;
 use super::service::{Dialogue, expected};
+use super::{World, dial};
 use crate::error::{CloseReason, Phase};
 use crate::probe::Counters;
 use crate::token::Token;
@@ -17,6 +18,11 @@ impl World {
             let (check, net) = (self.checks.borrow(), self.net.borrow());
             for (token, seen) in &check.seen {
                 let Some(conn) = seen.conn.map(|index| &net.conns[index]) else { continue };
+                if conn.local.connecting != Connecting::No {
+                    let what = dial::judge(conn.local.connecting, seen.opened, seen.closed);
+                    wrong.extend(what.map(|what| (Some(*token), what)));
+                    continue;
+                }
                 let peer = &self.peers[conn.peer];
                 let was_reset = conn.local.reset || conn.peer_closed;
                 let jumped = check.excuses.jumped.is_some();
@@ -58,6 +64,7 @@ impl World {
             && ours.read_bytes == theirs.read_bytes
             && ours.written_bytes == theirs.written_bytes
             && ours.accepted == theirs.accepted
+            && ours.dialled == theirs.dialled
             && ours.closed == theirs.closed
             && ours.shed == theirs.shed
             && ours.would_blocks == theirs.would_blocks;

@@ -124,6 +124,9 @@ fn unserved(conn: &mut Conn, seen: &Seen, limits: &Limits, sleeps: bool) -> Vec<
     if local.reset && told {
         found.push("sleeps though the connection was reset".into());
     }
+    if seen.dialled && !seen.opened && open && level.has(Ready::WRITABLE) && told {
+        found.push("sleeps though its connection has come about".into());
+    }
     if open && seen.wants_drain && unsent <= limits.low_water {
         found.push(format!("sleeps though its session may produce: {unsent} unsent"));
     }

@@ -31,8 +31,9 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// A watched session for a connection that is adopted, whose token is not known before it opens.
-    pub(crate) fn adopted(inner: Box<dyn Session>, checks: &Checks) -> Box<dyn Session> {
+    /// A watched session for a connection that is adopted or dialled, whose token is not known before
+    /// it opens.
+    pub(crate) fn nameless(inner: Box<dyn Session>, checks: &Checks) -> Box<dyn Session> {
         Box::new(Watched { inner, checks: Rc::clone(checks), token: Token::new(0, 0) })
     }
 

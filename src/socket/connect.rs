@@ -4,6 +4,8 @@
 //! to connect, since before that Linux reports it as hung up.
 
 use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -14,6 +16,12 @@ use super::Address;
 pub struct Connect {
     /// Where to.
     pub address: Address,
+    /// The address of ours that it comes from, where the system's choice does not suit: one address
+    /// has ports for some 28,000 connections to one peer.
+    pub source: Option<IpAddr>,
+    /// It ends by a reset (`SO_LINGER` of zero), after which nobody keeps its port in TIME-WAIT.
+    /// What has not been sent by then is lost.
+    pub resets: bool,
     /// Send at once (`TCP_NODELAY`).
     pub nodelay: bool,
     /// Kernel send and receive buffer sizes, where the default does not suit.
@@ -25,7 +33,14 @@ pub struct Connect {
 impl Connect {
     /// The usual way to connect to `address`.
     pub fn new(address: Address) -> Self {
-        Connect { address, nodelay: true, send_buffer: None, recv_buffer: None }
+        Connect {
+            address,
+            source: None,
+            resets: false,
+            nodelay: true,
+            send_buffer: None,
+            recv_buffer: None,
+        }
     }
 }
 
@@ -52,6 +67,12 @@ pub(crate) fn connect(how: &Connect) -> io::Result<Socket> {
     }
     if let Some(size) = how.recv_buffer {
         socket.set_recv_buffer_size(size)?;
+    }
+    if how.resets && domain != Domain::UNIX {
+        socket.set_linger(Some(Duration::ZERO))?;
+    }
+    if let Some(source) = how.source {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
     }
     match socket.connect(&address) {
         Err(error) if !is_under_way(&error) => Err(error),

@@ -9,7 +9,7 @@ use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -47,6 +47,8 @@ pub(super) struct Child {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     words: Arc<Mutex<String>>,
+    /// Who reads them.
+    errors: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -67,12 +69,12 @@ impl Child {
         if let Some(output) = process.stdout.take() {
             thread::spawn(move || pass_lines(output, &sender));
         }
-        if let Some(errors) = process.stderr.take() {
+        let errors = process.stderr.take().map(|errors| {
             let words = Arc::clone(&words);
-            thread::spawn(move || keep_words(errors, &words));
-        }
+            thread::spawn(move || keep_words(errors, &words))
+        });
         let input = process.stdin.take();
-        Ok(Child { name, process, input, lines, words, stop: Arc::clone(stop) })
+        Ok(Child { name, process, input, lines, words, errors, stop: Arc::clone(stop) })
     }
 
     /// Its number.
@@ -134,7 +136,8 @@ impl Child {
     fn gone(&mut self) -> Halt {
         let deadline = Instant::now() + GLANCE;
         while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.process.try_wait() {
+            let has_spoken = self.errors.as_ref().is_none_or(JoinHandle::is_finished);
+            if let (Ok(Some(status)), true) = (self.process.try_wait(), has_spoken) {
                 return self.failed(&format!("ended with {status}"));
             }
             thread::sleep(REST);

@@ -25,6 +25,7 @@ use crate::compare::load::Workload;
 use crate::compare::model::{MODELS, plain};
 use crate::compare::plan::{Profile, Wishes};
 use crate::compare::result::Results;
+use crate::compare::{report, verdict};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +39,9 @@ Examples:
 
 Models:
   blocking, threads, pool[=N], spin, level, loop, loops[=N], go";
+
+/// The name of the page in the folder of a comparison.
+const REPORT: &str = "report.html";
 
 /// Compare I/O models: the same server, the same loads, several ways to wait
 #[derive(Debug, Args)]
@@ -135,16 +139,17 @@ impl Compare {
 
     /// Reads results and draws them again.
     fn redraw(&self) -> Result<(), Failure> {
-        for path in &self.from {
-            self.show(&ledger::read(path)?)?;
-        }
-        Ok(())
+        let results: Result<Vec<_>, _> = self.from.iter().map(|path| ledger::read(path)).collect();
+        self.show(&results?)
     }
 
-    /// The table to the terminal, the report to its file.
-    fn show(&self, results: &Results) -> Result<(), Failure> {
-        let text = format!("{} points\n", results.points.len());
-        super::banner::print(text.as_bytes());
+    /// The words to the terminal, the report to its file; of two results what has changed.
+    fn show(&self, results: &[Results]) -> Result<(), Failure> {
+        for results in results {
+            super::banner::print(verdict::text(&verdict::judge(results)).as_bytes());
+            let page = report::render(results);
+            ledger::put(&self.out.join(REPORT), page.as_bytes())?;
+        }
         Ok(())
     }
 }

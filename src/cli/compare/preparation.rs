@@ -1,7 +1,6 @@
 //! What is done before the first run: CPUs are shared out, each model is started once to see
 //! whether it can be, and the reference model's rate is measured.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -54,8 +53,9 @@ pub(super) fn prepare(flags: &Compare) -> Result<Prepared, Failure> {
     }
     let all = cpus::allowed().unwrap_or_else(|| Cpus::from(vec![0]));
     let (server, client) = share_out(flags, all.numbers());
+    // Whether the server's can be had is seen here, before its first run; the comparison itself then
+    // stays out of the server's way.
     server.pin()?;
-    // The comparison itself stays out of the server's way.
     client.pin()?;
     let ground = Ground::new(server, client, stop);
     let mut left_out = Vec::new();
@@ -169,10 +169,4 @@ fn most_connections() -> u64 {
     let of_files = system::descriptors().unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
     let of_ports = system::ports().unwrap_or(u64::MAX).saturating_sub(OTHER_PORTS);
     of_files.min(of_ports)
-}
-
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Self {
-        Halt::Failed(error.to_string())
-    }
 }

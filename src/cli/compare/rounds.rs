@@ -13,91 +13,128 @@ use super::child::Halt;
 use super::ledger::Ledger;
 use super::preparation::{Prepared, interrupted};
 use super::progress::{Progress, show_seconds};
+use super::trial::Ground;
 use super::{Compare, system, tracer};
 use crate::compare::machine::Seen;
-use crate::compare::plan::TRACE;
+use crate::compare::plan::{Plan, Step, TRACE};
 use crate::compare::result::{Machine, Results, VERSION};
 
 /// Everything that the plan says, then the table and the report.
 pub(super) fn run(flags: &Compare, prepared: Prepared) -> Result<(), Failure> {
-    let Prepared { ground, models, plan, cpus } = prepared;
     fs::create_dir_all(&flags.out).map_err(|error| {
         let what = format!("--out {}: {error}", flags.out.display());
         Failure::new(Kind::Usage, what).advise("it must be a folder that can be written")
     })?;
-    let begun = Instant::now();
-    let mut watch = Watch::start(Seen {
-        wanted: plan.wanted,
-        ..system::look(ground.server_cpus.numbers(), ground.client_cpus.numbers(), cpus)
-    });
-    let results = Results {
-        version: VERSION,
-        taken: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
-        command: command(env::args().skip(1)),
-        machine: watch.machine(),
-        models,
-        ..Results::default()
-    };
-    let mut ledger = Ledger::new(results, &plan, &flags.out);
-    let steps = plan.steps();
-    let names: Vec<_> = ledger.results.models.iter().map(|model| model.name.clone()).collect();
-    let mut progress = Progress::new(plan.estimate());
-    progress.say(&format!(
-        "{} runs of {}; about {}; Ctrl-C keeps what is done",
-        steps.len(),
-        names.join(", "),
-        show_seconds(plan.estimate())
-    ));
-    let (mut round, mut done) = (0, 0);
-    for step in &steps {
-        let (Some(name), Some(planned)) = (names.get(step.model), plan.planned.get(step.load))
-        else {
-            continue;
+    let mut rounds = Rounds::new(flags, prepared);
+    let done = rounds.carry_out()?;
+    rounds.trace();
+    rounds.progress.end();
+    let all = rounds.plan.steps().len();
+    rounds.ledger.results.complete = done == all;
+    rounds.keep()?;
+    flags.show(&[rounds.ledger.results])?;
+    if done == all {
+        return Ok(());
+    }
+    let folder = flags.out.display();
+    Err(interrupted(&format!("{done} of {all} runs were done; they are in {folder}")))
+}
+
+/// A comparison while it runs.
+struct Rounds {
+    ground: Ground,
+    plan: Plan,
+    /// The models' names.
+    names: Vec<String>,
+    ledger: Ledger,
+    watch: Watch,
+    progress: Progress,
+    begun: Instant,
+}
+
+impl Rounds {
+    fn new(flags: &Compare, prepared: Prepared) -> Self {
+        let Prepared { ground, models, plan, cpus } = prepared;
+        let (server, client) = (ground.server_cpus.numbers(), ground.client_cpus.numbers());
+        let mut watch =
+            Watch::start(Seen { wanted: plan.wanted, ..system::look(server, client, cpus) });
+        let names = models.iter().map(|model| model.name.clone()).collect();
+        let results = Results {
+            version: VERSION,
+            taken: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+            command: command(env::args().skip(1)),
+            machine: watch.machine(),
+            models,
+            ..Results::default()
         };
-        if step.round != round {
-            round = step.round;
-            ledger.results.machine = watch.machine();
-            ledger.results.seconds = begun.elapsed().as_secs_f64();
-            ledger.write()?;
+        let ledger = Ledger::new(results, &plan, &flags.out);
+        let progress = Progress::new(plan.estimate());
+        Rounds { ground, names, ledger, watch, progress, plan, begun: Instant::now() }
+    }
+
+    /// All steps, or as many as the user waits for; says how many.
+    fn carry_out(&mut self) -> Result<usize, Failure> {
+        let (steps, time) = (self.plan.steps(), show_seconds(self.plan.estimate()));
+        self.progress.say(&format!(
+            "{} runs of {}; about {time}; Ctrl-C keeps what is done",
+            steps.len(),
+            self.names.join(", ")
+        ));
+        let mut round = 0;
+        for (done, step) in steps.iter().enumerate() {
+            if step.round != round {
+                round = step.round;
+                self.keep()?;
+            }
+            if self.step(step) == Err(Halt::Interrupted) {
+                return Ok(done);
+            }
         }
+        Ok(steps.len())
+    }
+
+    /// One run, unless the first of its kind has failed.
+    fn step(&mut self, step: &Step) -> Result<(), Halt> {
+        let name = self.names.get(step.model).map(String::as_str).unwrap_or_default();
+        let Some(planned) = self.plan.planned.get(step.load) else { return Ok(()) };
         let load = planned.load;
-        let part = format!("round {}: {} at {}", round + 1, load.workload.name(), load.x);
-        progress.begin(&part, name);
-        if !ledger.has_failed(step) {
-            match ground.run(name, &load, &plan.pace) {
-                Ok(run) => ledger.enter(step, Ok(run)),
-                Err(Halt::Interrupted) => break,
+        let part = format!("round {}: {} at {}", step.round + 1, load.workload.name(), load.x);
+        self.progress.begin(&part, name);
+        if !self.ledger.has_failed(step) {
+            match self.ground.run(name, &load, &self.plan.pace) {
+                Ok(run) => self.ledger.enter(step, Ok(run)),
+                Err(Halt::Interrupted) => return Err(Halt::Interrupted),
                 Err(Halt::Failed(what)) => {
-                    progress.say(&format!("{part}, {name}: {what}"));
-                    ledger.enter(step, Err(what));
+                    self.progress.say(&format!("{part}, {name}: {what}"));
+                    self.ledger.enter(step, Err(what));
                 }
             }
         }
-        done += 1;
-        progress.did(plan.takes(&load));
+        self.progress.did(self.plan.takes(&load));
+        Ok(())
     }
-    for (name, load) in names.iter().zip(&plan.traced) {
-        if let Some(load) = load.filter(|_| !ground.stop.load(Ordering::Relaxed)) {
-            progress.begin("system calls as strace counts them:", name);
+
+    /// Has the system calls counted by a tracer.
+    fn trace(&mut self) {
+        for (name, load) in self.names.iter().zip(&self.plan.traced) {
+            let Some(load) = load.filter(|_| !self.ground.stop.load(Ordering::Relaxed)) else {
+                continue;
+            };
+            self.progress.begin("system calls as strace counts them:", name);
             // Where tracing is not allowed, the models' own counts stand alone.
-            if let Ok(calls) = tracer::calls(&ground, name, &load, &plan.pace) {
-                ledger.trace(name, &load, calls);
+            if let Ok(calls) = tracer::calls(&self.ground, name, &load, &self.plan.pace) {
+                self.ledger.trace(name, &load, calls);
             }
-            progress.did(TRACE);
+            self.progress.did(TRACE);
         }
     }
-    progress.end();
-    ledger.results.machine = watch.machine();
-    ledger.results.seconds = begun.elapsed().as_secs_f64();
-    ledger.results.complete = done == steps.len();
-    ledger.write()?;
-    flags.show(&ledger.results)?;
-    if ledger.results.complete {
-        return Ok(());
+
+    /// Writes what is known by now.
+    fn keep(&mut self) -> Result<(), Failure> {
+        self.ledger.results.machine = self.watch.machine();
+        self.ledger.results.seconds = self.begun.elapsed().as_secs_f64();
+        self.ledger.write()
     }
-    let left =
-        format!("{done} of {} runs were done; they are in {}", steps.len(), flags.out.display());
-    Err(interrupted(&left))
 }
 
 /// What the machine does meanwhile.

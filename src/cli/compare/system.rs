@@ -70,6 +70,7 @@ pub(super) fn look(server_cpus: &[usize], client_cpus: &[usize], cpus: usize) ->
         clock: text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         load: text("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
         backlog: text("/proc/sys/net/core/somaxconn").and_then(|text| text.parse().ok()),
+        is_debug: cfg!(debug_assertions),
         versions: versions(),
         ..Seen::default()
     }

@@ -294,7 +294,7 @@ fn bounded<'i>(
 /// httparse ends lines at a bare LF as well. RFC 9112 §2.2 allows that; two readers of whom only
 /// one does are how requests are smuggled.
 #[inline]
-fn lines_end_well(head: &[u8]) -> Result<(), Refusal> {
+pub(super) fn lines_end_well(head: &[u8]) -> Result<(), Refusal> {
     for at in memchr_iter(b'\n', head) {
         if at == 0 || head[at - 1] != b'\r' {
             return Err(Refusal::BareLineEnd);
@@ -321,7 +321,7 @@ fn malformed(error: httparse::Error, text: &[u8]) -> Option<Refusal> {
 
 /// Which kind of line comes first after the request line: one that is folded, or one that is no
 /// field at all.
-fn field_fault(text: &[u8]) -> Refusal {
+pub(super) fn field_fault(text: &[u8]) -> Refusal {
     let is_field = |line: &[u8]| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let colon = memchr(b':', line).unwrap_or(0);
@@ -411,14 +411,14 @@ fn understand(
 
 /// What `Connection` fields say (RFC 9110 §7.6.1).
 #[derive(Default)]
-struct Options {
-    close: bool,
-    keep_alive: bool,
+pub(super) struct Options {
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
     upgrade: bool,
 }
 
 impl Options {
-    fn add(&mut self, value: &[u8]) {
+    pub(super) fn add(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',') {
             let option = option.trim_ascii();
             self.close |= option.eq_ignore_ascii_case(b"close");
@@ -429,7 +429,7 @@ impl Options {
 }
 
 /// `1*DIGIT` and nothing else (RFC 9110 §8.6).
-fn content_length(value: &[u8]) -> Result<u64, Refusal> {
+pub(super) fn content_length(value: &[u8]) -> Result<u64, Refusal> {
     let length = value.iter().try_fold(0_u64, |length, &byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         length.checked_mul(10)?.checked_add(digit)
@@ -443,13 +443,13 @@ fn content_length(value: &[u8]) -> Result<u64, Refusal> {
 
 /// What `Transfer-Encoding` says: a list, which several fields may share (RFC 9112 §6.1).
 #[derive(Default)]
-struct Codings {
+pub(super) struct Codings {
     chunked: bool,
     others: bool,
 }
 
 impl Codings {
-    fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             // Nothing may follow chunked, not even chunked.
             if self.chunked || coding.is_empty() || !coding.iter().all(|&byte| is_token(byte)) {
@@ -463,7 +463,7 @@ impl Codings {
     }
 
     /// Other codings make a body whose end can be found (RFC 9112 §6.3), and whose content cannot.
-    fn chunked(&self) -> Result<bool, Refusal> {
+    pub(super) fn chunked(&self) -> Result<bool, Refusal> {
         match (self.others, self.chunked) {
             (false, chunked) => Ok(chunked),
             (true, true) => Err(Refusal::TransferCoding),

@@ -1,4 +1,4 @@
-//! HTTP/1.1 (RFC 9110, RFC 9112): the server's side of one connection.
+//! HTTP/1.1 (RFC 9110, RFC 9112): both sides of one connection.
 //!
 //! [`Server`] turns bytes into [`Event`]s; `encode` turns answers into bytes. One exchange is in
 //! flight at a time: after [`Event::End`] the machine yields nothing until the reply is complete
@@ -6,8 +6,11 @@
 //!
 //! Framing is strict. What two readers could understand differently is refused with a [`Refusal`],
 //! which carries the status to answer with; the connection closes after it.
+//!
+//! [`client::Client`] is the other side: it turns a server's bytes into responses, by the same rules.
 
 mod body;
+pub mod client;
 pub mod encode;
 mod head;
 mod refusal;

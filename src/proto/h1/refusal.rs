@@ -1,4 +1,4 @@
-//! Why a request is refused, and with which status.
+//! Why a request is refused, and with which status; or a response, of which a gateway would say 502.
 
 use crate::proto::refusal::refusals;
 
@@ -22,7 +22,7 @@ refusals! {
     /// A carriage return or a line feed by itself (RFC 9112 §2.2).
     BareLineEnd = 400, "a bare CR or LF";
     /// The head passes `Limits::head_bytes`.
-    HeadTooLarge = 431, "a request head over the limit";
+    HeadTooLarge = 431, "a head over the limit";
     /// More fields than `Limits::headers`.
     TooManyFields = 431, "too many header fields";
     /// HTTP/1.1 without `Host` (RFC 9112 §3.2).
@@ -59,6 +59,10 @@ refusals! {
     TrailersTooLarge = 431, "a trailer section over the limit";
     /// A field that must not come in a trailer (RFC 9110 §6.5.1).
     TrailerForbidden = 400, "a field that may not be in a trailer";
-    /// The stream ended inside a request.
-    Truncated = 400, "the end of the stream inside a request";
+    /// The stream ended inside a message.
+    Truncated = 400, "the end of the stream inside a message";
+    /// The status line is not `version SP status SP [reason]` (RFC 9112 §4).
+    StatusLine = 502, "a malformed status line";
+    /// More interim responses than any final one needs before it.
+    TooManyInterim = 502, "too many interim responses";
 }

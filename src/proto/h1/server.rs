@@ -133,7 +133,7 @@ impl Default for Server {
 /// A head that arrives byte by byte is not parsed at every byte: only when a line has ended or a
 /// limit is passed since the last look.
 #[inline]
-fn worth_parsing(input: &[u8], seen: &mut u32, limits: &Limits) -> bool {
+pub(super) fn worth_parsing(input: &[u8], seen: &mut u32, limits: &Limits) -> bool {
     let before = *seen as usize;
     *seen = u32::try_from(input.len()).unwrap_or(u32::MAX);
     let passes = |limit: usize| before <= limit && input.len() > limit;

@@ -1,0 +1,229 @@
+//! Who is ahead at one place of a workload, by one rule for all models.
+//!
+//! Called by `verdict`, which joins neighbouring places and says it in words. The rule: the model
+//! with the best median is the best; another is behind it only if it is so in every pair of runs and
+//! by more than is negligible, otherwise it is level. Who did not serve everyone is not ranked, and
+//! where the client was the bottleneck nothing is said of what the client bounds.
+
+use super::figure::{Better, Figure};
+use super::result::{Machine, Point, Run};
+use super::statistics::{Ratio, Shown, Spread};
+
+/// More failed requests than this share, and a model does not serve the load.
+const FAILING: f64 = 0.01;
+
+/// A client that computes for more than this share of the window has no time left.
+const BUSY: f64 = 0.9;
+
+/// How far a model is behind the best.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Behind {
+    pub(super) model: String,
+    /// How many times, and its spread from run to run.
+    pub(super) times: Spread,
+}
+
+/// What is shown at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Rank {
+    /// Some are ahead of others, or all are level.
+    Ranked {
+        /// The one with the best median.
+        best: String,
+        /// Those that cannot be told from it.
+        level: Vec<String>,
+        /// Those behind, the nearest first.
+        behind: Vec<Behind>,
+        /// Those whose client was too busy for a judgement.
+        unclear: Vec<String>,
+        /// True if the best might be better still: its client was the bottleneck.
+        at_least: bool,
+    },
+    /// One model alone has the figure.
+    Alone(String),
+    /// Too few runs to tell.
+    TooFew,
+    /// The client was the bottleneck for all.
+    Client,
+    /// Server and client had the same core.
+    OneCore,
+}
+
+/// Ranks the models of one place by one figure; none if nobody has it.
+pub(super) fn rank(
+    points: &[&Point],
+    figure: Figure,
+    machine: &Machine,
+    overload: bool,
+) -> Option<Rank> {
+    let fit = points.iter().filter(|point| overload || failing(point).is_none());
+    let mut fit: Vec<(&Point, Spread)> =
+        fit.filter_map(|point| Some((*point, figure.spread(point)?))).collect();
+    let higher = match figure.better() {
+        Better::Higher => true,
+        Better::Lower => false,
+        Better::Neither => return None,
+    };
+    fit.sort_by(|(_, a), (_, b)| match higher {
+        true => b.median.total_cmp(&a.median),
+        false => a.median.total_cmp(&b.median),
+    });
+    let ((best, _), others) = fit.split_first()?;
+    if others.is_empty() {
+        return Some(Rank::Alone(best.model.clone()));
+    }
+    let bounded = figure.needs_a_free_client();
+    if bounded && shares_a_core(machine) {
+        return Some(Rank::OneCore);
+    }
+    let busy = |point: &Point| bounded && is_client_bound(point, machine);
+    let at_least = busy(best);
+    if at_least && others.iter().all(|(point, _)| busy(point)) {
+        return Some(Rank::Client);
+    }
+    let (mut level, mut behind, mut unclear) = (Vec::new(), Vec::new(), Vec::new());
+    let mut few = true;
+    for (point, _) in others {
+        let ratio = match higher {
+            true => paired(best, point, figure),
+            false => paired(point, best, figure),
+        };
+        let Some(ratio) = ratio else { continue };
+        let model = point.model.clone();
+        few &= ratio.shows() == Shown::TooFew;
+        match ratio.shows() {
+            _ if busy(point) => unclear.push(model),
+            Shown::More => behind.push(Behind { model, times: ratio.0 }),
+            Shown::Less | Shown::Nothing => level.push(model),
+            Shown::TooFew => unclear.push(model),
+        }
+    }
+    if few {
+        return Some(Rank::TooFew);
+    }
+    behind.sort_by(|a, b| a.times.median.total_cmp(&b.times.median));
+    Some(Rank::Ranked { best: best.model.clone(), level, behind, unclear, at_least })
+}
+
+fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
+    let of = |point: &Point| point.runs.iter().map(|run| figure.of(run)).collect::<Vec<_>>();
+    Ratio::paired(&of(these), &of(those))
+}
+
+/// Why a model does not serve the load of a point, if it does not.
+pub(super) fn failing(point: &Point) -> Option<String> {
+    if let Some(unserved) = Figure::Unserved.spread(point).filter(|spread| spread.median > 0.0) {
+        return Some(format!("{:.0} connections were never served", unserved.median));
+    }
+    let errors = Figure::Errors.spread(point).filter(|spread| spread.median > FAILING)?;
+    Some(format!("{:.0} % of the requests failed", (errors.median * 100.0).max(1.0)))
+}
+
+/// True if server and client were on the same core.
+pub(super) fn shares_a_core(machine: &Machine) -> bool {
+    machine.server_cpus.iter().any(|cpu| machine.client_cpus.contains(cpu))
+}
+
+/// True if the client was the bottleneck in most runs: it computed nearly all the time, or it sent
+/// what was due later than answers took.
+pub(super) fn is_client_bound(point: &Point, machine: &Machine) -> bool {
+    let cores = machine.client_cpus.len().max(1) as f64;
+    let bound = |run: &&Run| {
+        let client = &run.load.client;
+        let share = (client.user_us + client.system_us) as f64 / 1e6 / run.load.seconds / cores;
+        let busy = !client.spins && share.is_finite() && share > BUSY;
+        let late = &run.load.late;
+        let latency = &run.load.latency;
+        busy || (late.count > 0 && latency.count > 0 && late.p99 > latency.p50)
+    };
+    point.runs.iter().filter(bound).count() * 2 > point.runs.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::tests::point;
+
+    fn machine() -> Machine {
+        Machine { server_cpus: vec![0], client_cpus: vec![1], ..Machine::default() }
+    }
+
+    fn ranked(points: &[Point], figure: Figure) -> Option<Rank> {
+        rank(&points.iter().collect::<Vec<_>>(), figure, &machine(), false)
+    }
+
+    const FAST: &[(u64, u64)] = &[(200_000, 900_000), (201_000, 901_000), (199_000, 899_000)];
+    const SLOW: &[(u64, u64)] = &[(100_000, 900_000), (101_000, 901_000), (102_000, 899_000)];
+    const WIDE: &[(u64, u64)] = &[(210_000, 900_000), (195_000, 901_000), (190_000, 899_000)];
+
+    fn names(rank: Option<Rank>) -> (String, Vec<String>, Vec<String>) {
+        match rank {
+            Some(Rank::Ranked { best, level, behind, .. }) => {
+                (best, level, behind.into_iter().map(|behind| behind.model).collect())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_rule_knows_no_names() {
+        for (fast, slow) in [("loop", "threads"), ("threads", "loop")] {
+            let points = [point("w", 1.0, slow, SLOW), point("w", 1.0, fast, FAST)];
+            let (best, level, behind) = names(ranked(&points, Figure::PerCpu));
+            assert_eq!((best.as_str(), level.len()), (fast, 0));
+            assert_eq!(behind, [slow]);
+        }
+    }
+
+    #[test]
+    fn within_the_spread_is_level() {
+        let points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", WIDE)];
+        let (best, level, behind) = names(ranked(&points, Figure::Rate));
+        assert_eq!((best.as_str(), behind.len()), ("a", 0));
+        assert_eq!(level, ["b"]);
+    }
+
+    #[test]
+    fn too_few_runs_and_missing_models() {
+        let points = [point("w", 1.0, "a", &FAST[..2]), point("w", 1.0, "b", &SLOW[..2])];
+        assert_eq!(ranked(&points, Figure::Rate), Some(Rank::TooFew));
+        let points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", &[])];
+        assert_eq!(ranked(&points, Figure::Rate), Some(Rank::Alone("a".into())));
+        assert_eq!(ranked(&[point("w", 1.0, "a", &[])], Figure::Rate), None);
+    }
+
+    #[test]
+    fn who_does_not_serve_everyone_is_not_ranked() {
+        let mut broken = point("w", 1.0, "broken", FAST);
+        broken.runs.iter_mut().for_each(|run| run.load.errors.timed_out = 30_000);
+        let points = [broken, point("w", 1.0, "a", SLOW), point("w", 1.0, "b", SLOW)];
+        let (_, level, behind) = names(ranked(&points, Figure::Rate));
+        assert_eq!((level.len(), behind.len()), (1, 0));
+        assert_eq!(failing(&points[0]).as_deref(), Some("13 % of the requests failed"));
+    }
+
+    #[test]
+    fn a_busy_client_forbids_claims_of_what_it_bounds() {
+        let mut fast = point("w", 1.0, "fast", FAST);
+        let mut slow = point("w", 1.0, "slow", SLOW);
+        fast.runs.iter_mut().for_each(|run| run.load.client.user_us = 950_000);
+        let points = [fast.clone(), slow.clone()];
+        let Some(Rank::Ranked { at_least, .. }) = ranked(&points, Figure::Rate) else {
+            panic!("ranked: the slow one was not bound by its client");
+        };
+        assert!(at_least);
+        slow.runs.iter_mut().for_each(|run| run.load.client.user_us = 950_000);
+        let points = [fast, slow];
+        assert_eq!(ranked(&points, Figure::Rate), Some(Rank::Client));
+        assert_eq!(names(ranked(&points, Figure::PerCpu)).0, "fast", "its CPU is its own");
+    }
+
+    #[test]
+    fn one_core_for_both_shows_no_rate() {
+        let points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", SLOW)];
+        let points: Vec<&Point> = points.iter().collect();
+        let one = Machine { server_cpus: vec![0], client_cpus: vec![0], ..Machine::default() };
+        assert_eq!(rank(&points, Figure::P99, &one, false), Some(Rank::OneCore));
+        assert!(matches!(rank(&points, Figure::PerCpu, &one, false), Some(Rank::Ranked { .. })));
+    }
+}
