@@ -137,9 +137,9 @@ pub mod compare;
 pub mod connection;
 pub mod error;
 pub mod limits;
-pub mod manual;
 #[cfg(feature = "cli")]
 pub mod load;
+pub mod manual;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod probe;
