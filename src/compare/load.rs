@@ -84,6 +84,9 @@ const STALL_RATE: f64 = 2000.0;
 /// the client's that one client can ask twice of what the server can do.
 const OVERLOAD_COMPUTE: f64 = 100.0;
 
+/// The window of computing is not made longer than this.
+const COMPUTE_WINDOW: Duration = Duration::from_secs(2);
+
 /// Bytes of an echo.
 const ECHO: u64 = 64;
 
@@ -194,6 +197,12 @@ impl Load {
         match self.workload {
             Workload::Stall => pace.window.max(self.stop() * 3),
             Workload::Overload => self.phase(pace) * 3,
+            // On one CPU all connections are computed for in turn: two turns at least.
+            Workload::Compute => {
+                let connections = self.shape(pace.connections).connections as f64;
+                let turns = Duration::try_from_secs_f64(2.0 * connections * self.x / 1e6);
+                pace.window.max(turns.unwrap_or_default().min(COMPUTE_WINDOW))
+            }
             _ => pace.window,
         }
     }
@@ -363,6 +372,13 @@ mod tests {
                 .contains("/compute/100 --connections=64 --rate=4000:500ms,16000:500ms,4000:500ms")
         );
         assert_eq!(Load { workload: Workload::KeepAlive, x: 1.0 }.disturbed(&pace()), None);
+    }
+
+    #[test]
+    fn computing_is_seen_for_two_turns_of_all_connections() {
+        let window = |x| Load { workload: Workload::Compute, x }.window(&pace()).as_millis();
+        assert_eq!([window(0.0), window(1e3), window(1e4), window(1e6)], [500, 500, 1280, 2000]);
+        assert_eq!(window(f64::NAN), 500);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The plan asks before it runs anything: a run that could only time out costs minutes and says
 //! less than a sentence.
 
-use super::load::{Load, Shape};
+use super::load::{Load, Shape, Workload};
 
 /// A model as it takes part: its name on the command line, and what its server said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub fn what(name: &str) -> Option<&'static str> {
 impl Contestant {
     /// Why there is no sense in running this load, if there is none.
     pub fn refuses(&self, load: &Load, shape: &Shape) -> Option<String> {
+        if plain(&self.name) == "go" && load.workload == Workload::WebSocket {
+            return Some("Go's standard library speaks no WebSocket".into());
+        }
         let open = shape.connections + shape.beside;
         // Connections that end after a request give their place to the next.
         if load.workload.is_fresh() {
@@ -64,7 +67,6 @@ impl Contestant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::load::Workload;
 
     #[test]
     fn only_what_would_wait_for_ever_is_refused() {
@@ -81,6 +83,7 @@ mod tests {
             ("pool=8", Some(8), at(Workload::KeepAlive, 9.0), Some("its 8 threads")),
             ("loop", Some(1), at(Workload::KeepAlive, 9.0), None),
             ("threads", None, at(Workload::Slow, 9.0), None),
+            ("go", None, at(Workload::WebSocket, 9.0), Some("no WebSocket")),
         ] {
             let why = refuses(name, workers, load);
             assert_eq!(why.is_some(), says.is_some(), "{name} {load:?}: {why:?}");
