@@ -168,7 +168,8 @@ impl Desk {
             return None;
         }
         match &mut self.terms.schedule {
-            None => (self.stage == Stage::Running).then_some(now),
+            // What the driver has not noticed yet, the clock knows.
+            None => (self.stage == Stage::Running && now < self.recorder.end()).then_some(now),
             Some(schedule) => {
                 let due = schedule.take(now.since(self.start).as_nanos() as u64)?;
                 Some(self.start + Duration::from_nanos(due))
@@ -444,7 +445,10 @@ impl Desk {
     pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
         let asks = self.is_fresh() && index < self.terms.active;
         if asks && self.draw(index, now).is_none() {
-            self.vacate(index, false, now);
+            // A closed loop has none left when it ends.
+            if self.is_open_loop() {
+                self.vacate(index, false, now);
+            }
             return false;
         }
         let Some(place) = self.places.get_mut(index) else { return false };
