@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
 use crate::load::mix::Mix;
+use crate::load::place::{Place, State, Ticket};
 use crate::load::plan::Fresh;
 use crate::load::recorder::{Failed, Recorder, Timing};
 use crate::load::schedule::Schedule;
@@ -30,35 +31,6 @@ pub(super) enum Stage {
     Running,
     /// Nothing new is handed out; answers are awaited.
     Ending,
-}
-
-/// How a connection's place is filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Vacant,
-    Dialling,
-    Open,
-}
-
-/// A request that was drawn.
-#[derive(Clone, Copy, Debug)]
-struct Ticket {
-    timing: Timing,
-    kind: u8,
-}
-
-/// One of the connections that are to be open at a time, whichever socket fills it.
-#[derive(Debug)]
-struct Place {
-    token: Token,
-    state: State,
-    /// Drawn and not answered, in order.
-    owed: VecDeque<Ticket>,
-    /// It is in the queue of the free.
-    queued: bool,
-    /// Since when it has had room that nobody filled.
-    free_since: Moment,
-    dialled: Moment,
 }
 
 /// What the desk must know of the plan.
@@ -99,6 +71,8 @@ pub(super) struct Desk {
     owed: usize,
     /// Why a connection failed most lately.
     failure: Option<CloseReason>,
+    /// What TLS said of it.
+    fault: Option<String>,
 }
 
 /// How long a place stays empty after its connection could not be made.
@@ -110,21 +84,13 @@ impl Desk {
     /// A desk at which nothing has happened.
     pub(super) fn new(terms: Terms, recorder: Recorder) -> Self {
         let count = terms.active + terms.beside;
-        let place = || Place {
-            token: Token::from_u64(u64::MAX),
-            state: State::Vacant,
-            owed: VecDeque::with_capacity(terms.depth.min(64)),
-            queued: false,
-            free_since: Moment::NEVER,
-            dialled: Moment::NEVER,
-        };
         // What only stays open comes first: it is the surroundings of what is measured.
         let order = (terms.active..count)
             .chain(0..if terms.fresh == Fresh::Kept { terms.active } else { 0 });
         Desk {
             recorder,
             stage: Stage::Opening,
-            places: (0..count).map(|_| place()).collect(),
+            places: (0..count).map(|_| Place::vacant(terms.depth)).collect(),
             free: VecDeque::with_capacity(terms.active),
             vacant: order.map(|place| place as u32).collect(),
             paused: VecDeque::new(),
@@ -133,6 +99,7 @@ impl Desk {
             dialling: 0,
             owed: 0,
             failure: None,
+            fault: None,
             terms,
         }
     }
@@ -358,6 +325,16 @@ impl Desk {
     /// Why a connection failed most lately.
     pub(super) fn failure(&self) -> Option<CloseReason> {
         self.failure
+    }
+
+    /// TLS says why a connection ends.
+    pub(super) fn fault(&mut self, what: &str) {
+        self.fault.get_or_insert_with(|| what.to_owned());
+    }
+
+    /// What TLS said first.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// Answers that are awaited.
