@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -299,4 +300,63 @@ fn nobody_there_is_an_error_of_connecting() {
     let outcome = run(Plan { connections: 2, patience, ..plan(&url) });
     assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.connect));
     assert!(outcome.errors.connect >= 2);
+}
+
+/// The command with these arguments: its exit code, its lines on stdout and its stderr.
+fn command(arguments: &[&str]) -> (Option<i32>, Vec<String>, String) {
+    let program = env!("CARGO_BIN_EXE_readyloop");
+    let output = Command::new(program).arg("load").args(arguments).output().expect("it runs");
+    let out = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    (output.status.code(), out, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_command_gives_its_cues_and_then_the_outcome() {
+    let server = Server::start();
+    let url = server.url("/");
+    let (code, out, err) =
+        command(&[&url, "-c", "3", "-d", "100ms", "--warmup", "0", "--json", "--cues"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    let [open, begin, end, outcome] = &out[..] else { panic!("{out:?}") };
+    assert_eq!([&**open, begin, end], ["open", "begin", "end"].map(cue));
+    let outcome: Outcome = serde_json::from_str(outcome).expect("an outcome");
+    assert_eq!(outcome.answered, server.asked());
+    assert_eq!((outcome.connections, &outcome.url), (3, &url));
+    assert_eq!(outcome.options.get("duration").map(String::as_str), Some("100ms"));
+}
+
+fn cue(name: &str) -> &'static str {
+    match name {
+        "open" => r#"{"cue":"open"}"#,
+        "begin" => r#"{"cue":"begin"}"#,
+        _ => r#"{"cue":"end"}"#,
+    }
+}
+
+#[test]
+fn the_command_shows_people_what_it_found() {
+    let server = Server::start();
+    let url = server.url("/");
+    let (code, out, _) = command(&[&url, "-d", "100ms", "--rate", "500", "-c", "2"]);
+    let text = out.join("\n");
+    assert_eq!(code, Some(0));
+    for part in ["open loop", "planned", "p99.9", "service", "every answer was checked"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_command_refuses_what_makes_no_sense() {
+    for (arguments, code, says) in [
+        (&["http://127.0.0.1:1/", "--fresh", "--pipeline", "2"][..], 2, "--fresh"),
+        (&["ftp://127.0.0.1:1/"], 2, "ftp://"),
+        (&["http://127.0.0.1:1/", "--rate", "x"], 2, "rate"),
+        (&["http://127.0.0.1:1/", "--timeout", "100ms"], 1, "refused"),
+        (&["http://no-such-host.invalid/"], 5, "no-such-host.invalid"),
+        (&["http://127.0.0.1:1/", "-c", "100000000"], 2, "ulimit -n"),
+    ] {
+        let (exit, _, err) = command(arguments);
+        assert_eq!(exit, Some(code), "{arguments:?}: {err}");
+        assert!(err.contains(says), "{arguments:?}: {err}");
+    }
 }

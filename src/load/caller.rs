@@ -146,6 +146,10 @@ impl Session for Caller {
         Flow::Close(CloseMode::Abort, CloseReason::TimedOut(Phase::Reply))
     }
 
+    fn on_fault(&mut self, what: &str) {
+        self.seat.fault(what);
+    }
+
     fn on_close(&mut self, why: CloseReason, _: &mut Env) {
         if let Some(reference) = self.site.references.borrow_mut().get_mut(usize::from(self.kind)) {
             self.check.leave(reference);

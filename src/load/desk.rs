@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::error::{CloseReason, Phase};
 use crate::load::mix::Mix;
+use crate::load::place::{Place, State, Ticket};
 use crate::load::plan::Fresh;
 use crate::load::recorder::{Failed, Recorder, Timing};
 use crate::load::schedule::Schedule;
@@ -30,35 +31,6 @@ pub(super) enum Stage {
     Running,
     /// Nothing new is handed out; answers are awaited.
     Ending,
-}
-
-/// How a connection's place is filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Vacant,
-    Dialling,
-    Open,
-}
-
-/// A request that was drawn.
-#[derive(Clone, Copy, Debug)]
-struct Ticket {
-    timing: Timing,
-    kind: u8,
-}
-
-/// One of the connections that are to be open at a time, whichever socket fills it.
-#[derive(Debug)]
-struct Place {
-    token: Token,
-    state: State,
-    /// Drawn and not answered, in order.
-    owed: VecDeque<Ticket>,
-    /// It is in the queue of the free.
-    queued: bool,
-    /// Since when it has had room that nobody filled.
-    free_since: Moment,
-    dialled: Moment,
 }
 
 /// What the desk must know of the plan.
@@ -99,6 +71,8 @@ pub(super) struct Desk {
     owed: usize,
     /// Why a connection failed most lately.
     failure: Option<CloseReason>,
+    /// What TLS said of it.
+    fault: Option<String>,
 }
 
 /// How long a place stays empty after its connection could not be made.
@@ -110,21 +84,13 @@ impl Desk {
     /// A desk at which nothing has happened.
     pub(super) fn new(terms: Terms, recorder: Recorder) -> Self {
         let count = terms.active + terms.beside;
-        let place = || Place {
-            token: Token::from_u64(u64::MAX),
-            state: State::Vacant,
-            owed: VecDeque::with_capacity(terms.depth.min(64)),
-            queued: false,
-            free_since: Moment::NEVER,
-            dialled: Moment::NEVER,
-        };
         // What only stays open comes first: it is the surroundings of what is measured.
         let order = (terms.active..count)
             .chain(0..if terms.fresh == Fresh::Kept { terms.active } else { 0 });
         Desk {
             recorder,
             stage: Stage::Opening,
-            places: (0..count).map(|_| place()).collect(),
+            places: (0..count).map(|_| Place::vacant(terms.depth)).collect(),
             free: VecDeque::with_capacity(terms.active),
             vacant: order.map(|place| place as u32).collect(),
             paused: VecDeque::new(),
@@ -133,6 +99,7 @@ impl Desk {
             dialling: 0,
             owed: 0,
             failure: None,
+            fault: None,
             terms,
         }
     }
@@ -168,7 +135,8 @@ impl Desk {
             return None;
         }
         match &mut self.terms.schedule {
-            None => (self.stage == Stage::Running).then_some(now),
+            // What the driver has not noticed yet, the clock knows.
+            None => (self.stage == Stage::Running && now < self.recorder.end()).then_some(now),
             Some(schedule) => {
                 let due = schedule.take(now.since(self.start).as_nanos() as u64)?;
                 Some(self.start + Duration::from_nanos(due))
@@ -359,6 +327,16 @@ impl Desk {
         self.failure
     }
 
+    /// TLS says why a connection ends.
+    pub(super) fn fault(&mut self, what: &str) {
+        self.fault.get_or_insert_with(|| what.to_owned());
+    }
+
+    /// What TLS said first.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     /// Answers that are awaited.
     pub(super) fn owed(&self) -> usize {
         self.owed
@@ -444,7 +422,10 @@ impl Desk {
     pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
         let asks = self.is_fresh() && index < self.terms.active;
         if asks && self.draw(index, now).is_none() {
-            self.vacate(index, false, now);
+            // A closed loop has none left when it ends.
+            if self.is_open_loop() {
+                self.vacate(index, false, now);
+            }
             return false;
         }
         let Some(place) = self.places.get_mut(index) else { return false };

@@ -285,6 +285,11 @@ impl<W: World> Driver<W> {
         self.desk.borrow().failure()
     }
 
+    /// What TLS said of the first failure.
+    pub fn fault(&self) -> Option<String> {
+        self.desk.borrow().said().map(str::to_owned)
+    }
+
     /// What was found. The caller adds what was asked and what its process spent.
     pub fn outcome(&self) -> Outcome {
         let mut desk = self.desk.borrow_mut();

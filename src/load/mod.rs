@@ -19,6 +19,7 @@ mod driver;
 mod echo;
 mod fairness;
 mod mix;
+mod place;
 mod plan;
 mod recorder;
 mod schedule;

@@ -147,6 +147,11 @@ impl Seat {
         }
     }
 
+    /// TLS says why the connection ends.
+    pub(super) fn fault(&self, what: &str) {
+        self.desk.borrow_mut().fault(what);
+    }
+
     /// The connection is over, or did not come about.
     pub(super) fn close(&mut self, why: CloseReason) {
         self.desk.borrow_mut().closed(self.place, why, self.now());

@@ -30,6 +30,10 @@ impl Session for Shaker {
         Flow::Continue
     }
 
+    fn on_fault(&mut self, what: &str) {
+        self.0.fault(what);
+    }
+
     fn on_close(&mut self, why: CloseReason, _: &mut Env) {
         self.0.close(why);
     }
