@@ -90,7 +90,7 @@ fn good() -> Vec<Transcript> {
         format!("POST /echo HTTP/1.1\r\nHost: parity\r\nContent-Length: {length}\r\n\r\n{body}")
     };
     let chunked = "POST /echo HTTP/1.1\r\nHost: parity\r\nTransfer-Encoding: chunked\r\n\r\n\
-                   3\r\nabc\r\n5;x=y\r\ndefgh\r\n0\r\nTrailer: t\r\n\r\n";
+                   3\r\nabc\r\n5;x=y\r\ndefgh\r\n0\r\nX-Sum: 1\r\n\r\n";
     let expects = "POST /echo HTTP/1.1\r\nHost: parity\r\nExpect: 100-continue\r\n\
                    Content-Length: 5\r\nConnection: close\r\n\r\n";
     let one = get("/plaintext");
@@ -131,6 +131,10 @@ fn bad() -> Vec<Transcript> {
         (
             "a bad chunk",
             "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        ),
+        (
+            "a bad trailer",
+            "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nTrailer: a\r\n\r\n",
         ),
         ("too long a line", &long),
         ("too many fields", &fields),

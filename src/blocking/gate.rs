@@ -272,10 +272,9 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut inside = self.gate.lock();
         inside.sockets.try_remove(self.slot);
-        // Nobody waits for a free place while there are others, which is nearly always.
-        let awaited = inside.sockets.is_empty()
-            || inside.sockets.len() + 1 >= self.gate.limits.connections
-            || self.gate.is_draining();
+        // Otherwise nobody waits for that, and waking him would be a system call.
+        let awaited =
+            inside.sockets.len() + 1 >= self.gate.limits.connections || self.gate.is_draining();
         drop(inside);
         if awaited {
             self.gate.changed.notify_all();
