@@ -126,6 +126,17 @@ impl<'r> Charts<'r> {
         Some(plot).filter(|plot| !plot.is_empty())
     }
 
+    /// Where a tracer looked: the model, the place, system calls of a request as counted, as traced.
+    pub(super) fn traced(&self) -> Vec<(&'r str, String, Option<f64>, f64)> {
+        let of = |point: &'r Point| {
+            let traced = Figure::Traced.spread(point)?.median;
+            let counted = Figure::Calls.spread(point).map(|spread| spread.median);
+            let place = Workload::named(&point.workload).at(point.x);
+            Some((point.model.as_str(), format!("{}, {place}", point.workload), counted, traced))
+        };
+        self.results.points.iter().filter_map(of).collect()
+    }
+
     /// The models that were stopped, each with the place of its longest stop.
     pub(super) fn stalled(&self) -> Vec<(&str, f64)> {
         let longest = |name: &str| {

@@ -75,11 +75,14 @@ pub fn judge(results: &Results) -> Verdict {
     verdict
 }
 
-/// The verdict as plain text for a terminal, in lines of so many characters (40 at least).
-pub fn text(verdict: &Verdict, width: usize) -> String {
+/// Lines of text are not longer: longer ones are hard to read, however wide a terminal is.
+const LINE: usize = 100;
+
+/// The verdict as plain text for a terminal.
+pub fn text(verdict: &Verdict) -> String {
     let mut text = String::new();
     for doubt in &verdict.doubts {
-        wrap(&mut text, "! ", doubt, width);
+        wrap(&mut text, "! ", doubt);
     }
     let mut workload = "";
     for finding in &verdict.findings {
@@ -90,17 +93,17 @@ pub fn text(verdict: &Verdict, width: usize) -> String {
         let lead = if finding.figure.is_empty() { "not ranked" } else { finding.figure };
         text.push_str(&format!("  {lead}\n"));
         for sentence in &finding.sentences {
-            wrap(&mut text, "    ", sentence, width);
+            wrap(&mut text, "    ", sentence);
         }
     }
     text
 }
 
 /// A paragraph whose lines all begin alike.
-fn wrap(text: &mut String, margin: &str, sentence: &str, width: usize) {
+fn wrap(text: &mut String, margin: &str, sentence: &str) {
     let mut line = String::new();
     for word in sentence.split_whitespace() {
-        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > width.max(40);
+        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > LINE;
         if long && !line.is_empty() {
             text.push_str(&format!("{margin}{line}\n"));
             line.clear();

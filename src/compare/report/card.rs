@@ -130,7 +130,8 @@ pub(super) fn machine(results: &Results) -> String {
     section("machine", "Machine", "", &format!("<dl class=\"facts card\">{facts}</dl>\n"))
 }
 
-/// The models and what each ran with: what all share once, what is its own with each.
+/// The models and what each ran with: what most of them share once, what is its own with each. A
+/// foreign server has other options; it must not hide what the others share.
 pub(super) fn models(results: &Results, charts: &Charts<'_>) -> String {
     let shared = shared(&results.models);
     let rows: String = results
@@ -138,13 +139,12 @@ pub(super) fn models(results: &Results, charts: &Charts<'_>) -> String {
         .iter()
         .map(|model| {
             let slot = charts.looks().iter().find(|(name, _)| *name == model.name);
-            let own = model.options.iter().filter(|(name, _)| !shared.contains_key(*name));
             format!(
                 "<tr><th scope=\"row\">{}<code>{}</code></th><td>{}</td><td>{}</td></tr>\n",
                 slot.map_or(String::new(), |(_, slot)| key(*slot, false)),
                 escape(&model.name),
                 prose(&model.what),
-                options(own)
+                own(model, &shared)
             )
         })
         .collect();
@@ -152,19 +152,34 @@ pub(super) fn models(results: &Results, charts: &Charts<'_>) -> String {
         "<div class=\"wide\"><table class=\"models\"><thead><tr><th scope=\"col\">Model</th>\
          <th scope=\"col\">What it is</th><th scope=\"col\">Options of its own</th></tr></thead>\n\
          <tbody>\n{rows}</tbody></table></div>\n\
-         <p class=\"shared\">Options that all share: {}</p>\n",
+         <p class=\"shared\">Options that all share where nothing else is said: {}</p>\n",
         options(shared.iter())
     );
     section("models", "Models", "", &body)
 }
 
+/// Options that more than half of the models have with the same value.
 fn shared(models: &[Model]) -> BTreeMap<String, String> {
-    let Some((first, others)) = models.split_first() else { return BTreeMap::new() };
-    let everywhere = |(name, value): &(&String, &String)| {
-        others.iter().all(|model| model.options.get(*name) == Some(*value))
-    };
-    let options = first.options.iter().filter(everywhere);
-    options.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let mut shared = BTreeMap::new();
+    for (name, value) in models.iter().flat_map(|model| &model.options) {
+        let same = models.iter().filter(|model| model.options.get(name) == Some(value)).count();
+        if same * 2 > models.len() {
+            shared.insert(name.clone(), value.clone());
+        }
+    }
+    shared
+}
+
+/// What a model has otherwise than most, and what it does not have.
+fn own(model: &Model, shared: &BTreeMap<String, String>) -> String {
+    let own = model.options.iter().filter(|(name, value)| shared.get(*name) != Some(*value));
+    let mut html = options(own);
+    let missing = shared.keys().filter(|name| !model.options.contains_key(*name));
+    let missing: Vec<String> = missing.map(|name| escape(name)).collect();
+    if !missing.is_empty() {
+        html.push_str(&format!("<br><small>without {}</small>", missing.join(", ")));
+    }
+    html
 }
 
 fn options<'o>(options: impl Iterator<Item = (&'o String, &'o String)>) -> String {
@@ -188,4 +203,24 @@ pub(super) fn rerun(results: &Results) -> String {
         escape(&results.command)
     ));
     section("rerun", "Left out, and how to run it again", "", &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_server_does_not_hide_what_the_others_share() {
+        let model = |options: &[(&str, &str)]| {
+            let pairs = options.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            Model { options: pairs.collect(), ..Model::default() }
+        };
+        let ours = model(&[("backlog", "1024"), ("stack", "128k")]);
+        let models = [ours, model(&[("backlog", "1024")]), model(&[("gomaxprocs", "1")])];
+        let shared = shared(&models);
+        assert_eq!(shared.keys().collect::<Vec<_>>(), ["backlog"]);
+        assert_eq!(own(&models[0], &shared), "<span>stack: <b>128k</b></span>");
+        assert_eq!(own(&models[1], &shared), "none");
+        assert!(own(&models[2], &shared).ends_with("<small>without backlog</small>"));
+    }
 }

@@ -7,6 +7,7 @@ use crate::compare::charts::Charts;
 use crate::compare::figure::Figure;
 use crate::compare::markup::escape;
 use crate::compare::plot::{Frame, Plot, key};
+use crate::compare::quantity::{NOTHING, Unit};
 
 /// Pictures that belong together.
 struct Topic {
@@ -85,11 +86,10 @@ const TOPICS: [Topic; 11] = [
     Topic {
         id: "calls",
         title: "System calls and context switches of a request",
-        note: "Calls are counted where they are made; a tracer's count stands beside them where one \
-               looked. Switches and the delay of the run queue are the kernel's figures.",
+        note: "Calls are counted where they are made, so a foreign server has none to show. Switches \
+               and the delay of the run queue are the kernel's figures.",
         pictures: &[
             ("keep-alive", Figure::Calls),
-            ("keep-alive", Figure::Traced),
             ("keep-alive", Figure::Voluntary),
             ("keep-alive", Figure::Involuntary),
             ("keep-alive", Figure::RunDelay),
@@ -157,7 +157,8 @@ pub(super) fn sections(charts: &Charts<'_>) -> String {
         if topic.id == "recovery" {
             plots.extend(charts.places("overload").into_iter().filter_map(|x| charts.overload(x)));
         }
-        html.push_str(&gallery(topic.id, topic.title, topic.note, &plots));
+        let beside = if topic.id == "calls" { traced(charts) } else { String::new() };
+        html.push_str(&gallery(topic.id, topic.title, topic.note, &plots, &beside));
         if topic.id == "knee" {
             html.push_str(&curves(charts));
         }
@@ -179,7 +180,7 @@ fn curves(charts: &Charts<'_>) -> String {
     }
     let note = "Every answer of the middle run: how large a share was at least so fast. Each \
                 further nine has the same room.";
-    gallery("curves", "Percentile curves", note, &plots)
+    gallery("curves", "Percentile curves", note, &plots, "")
 }
 
 fn stall(charts: &Charts<'_>) -> String {
@@ -194,15 +195,41 @@ fn stall(charts: &Charts<'_>) -> String {
         "A stopped server, corrected and uncorrected",
         note,
         &plots.collect::<Vec<_>>(),
+        "",
     )
 }
 
-fn gallery(id: &str, title: &str, note: &str, plots: &[Plot]) -> String {
+fn gallery(id: &str, title: &str, note: &str, plots: &[Plot], beside: &str) -> String {
     if plots.is_empty() {
         return String::new();
     }
     let figures: String = plots.iter().map(figure).collect();
-    section(id, title, note, &format!("<div class=\"charts\">\n{figures}</div>\n"))
+    section(id, title, note, &format!("<div class=\"charts\">\n{figures}</div>\n{beside}"))
+}
+
+/// What was counted against what a tracer saw: they must agree.
+fn traced(charts: &Charts<'_>) -> String {
+    let row = |(model, place, counted, traced): (&str, String, Option<f64>, f64)| {
+        let show = |value| Unit::Count.show(value);
+        format!(
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            escape(model),
+            escape(&place),
+            counted.map_or(NOTHING.into(), show),
+            show(traced)
+        )
+    };
+    let rows: String = charts.traced().into_iter().map(row).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<h3>Counted, and traced</h3>\n<p class=\"note\">System calls of a request as they are counted \
+         in process, and as a tracer counted those of the whole process in a run of its own.</p>\n\
+         <div class=\"wide\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">At</th>\
+         <th scope=\"col\">Counted</th><th scope=\"col\">Traced</th></tr></thead>\n<tbody>\n{rows}\
+         </tbody></table></div>\n"
+    )
 }
 
 /// A picture in the page: its title, its legend, itself.

@@ -293,7 +293,8 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
         accept_overflows: if workload == "churn" && x > 200.0 { 3 } else { 0 },
         recovery_ms: matches!(workload, "stall" | "overload")
             .then(|| dice.about(30.0 + nature.strain * 400.0, 0.2)),
-        traced_calls: (workload == "keep-alive" && index == 0).then_some(nature.calls + 0.01),
+        traced_calls: (workload == "keep-alive" && x == 64.0 && index == 0)
+            .then_some(nature.calls + 0.01),
     }
 }
 
