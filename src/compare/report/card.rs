@@ -110,19 +110,10 @@ fn cell(standing: &Standing) -> String {
 
 /// The machine card.
 pub(super) fn machine(results: &Results) -> String {
-    let machine = &results.machine;
-    let list = |cpus: &[usize]| {
-        let names: Vec<String> = cpus.iter().map(usize::to_string).collect();
-        if names.is_empty() { "any".into() } else { names.join(", ") }
-    };
-    let pinned = [
-        ("server's CPUs".to_string(), list(&machine.server_cpus)),
-        ("client's CPUs".to_string(), list(&machine.client_cpus)),
-    ];
-    let facts: String = machine
+    let facts: String = results
+        .machine
         .facts
         .iter()
-        .chain(&pinned)
         .map(|(name, value)| {
             format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
         })

@@ -82,13 +82,20 @@ fn lead(results: &Results) -> String {
     let runs = results.points.iter().map(|point| point.runs.len());
     let count: usize = runs.clone().sum();
     let most = runs.max().unwrap_or(0);
-    let minutes = results.seconds / 60.0;
+    let names = workloads(results).len();
+    let plural = if names == 1 { "" } else { "s" };
+    let took = match results.seconds {
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds => format!("{:.0} min", seconds / 60.0),
+    };
+    // To the minute: 2026-02-03T10:11.
+    let begun: String = results.taken.chars().take(16).collect();
     format!(
-        "{} models under {} workloads: {count} runs, up to {most} of each model at each point, \
-         interleaved; each a fresh server and a fresh client. Begun {}, done after {minutes:.0} min.",
+        "{} models under {names} workload{plural}: {count} runs, up to {most} of each model at each \
+         point, interleaved; each a fresh server and a fresh client. Begun {} UTC, done after {}.",
         results.models.len(),
-        workloads(results).len(),
-        results.taken,
+        begun.replace('T', " "),
+        took,
     )
 }
 
