@@ -75,14 +75,11 @@ pub fn judge(results: &Results) -> Verdict {
     verdict
 }
 
-/// Lines of text are not longer: longer ones are hard to read, however wide a terminal is.
-const LINE: usize = 100;
-
-/// The verdict as plain text for a terminal.
-pub fn text(verdict: &Verdict) -> String {
+/// The verdict as plain text for a terminal, in lines of so many characters (40 at least).
+pub fn text(verdict: &Verdict, width: usize) -> String {
     let mut text = String::new();
     for doubt in &verdict.doubts {
-        wrap(&mut text, "! ", doubt);
+        wrap(&mut text, "! ", doubt, width);
     }
     let mut workload = "";
     for finding in &verdict.findings {
@@ -93,17 +90,17 @@ pub fn text(verdict: &Verdict) -> String {
         let lead = if finding.figure.is_empty() { "not ranked" } else { finding.figure };
         text.push_str(&format!("  {lead}\n"));
         for sentence in &finding.sentences {
-            wrap(&mut text, "    ", sentence);
+            wrap(&mut text, "    ", sentence, width);
         }
     }
     text
 }
 
 /// A paragraph whose lines all begin alike.
-fn wrap(text: &mut String, margin: &str, sentence: &str) {
+fn wrap(text: &mut String, margin: &str, sentence: &str, width: usize) {
     let mut line = String::new();
     for word in sentence.split_whitespace() {
-        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > LINE;
+        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > width.max(40);
         if long && !line.is_empty() {
             text.push_str(&format!("{margin}{line}\n"));
             line.clear();

@@ -109,9 +109,9 @@ fn doubts_come_first() {
     assert_eq!(verdict.doubts.len(), 3);
     let rate = verdict.findings.iter().find(|finding| finding.figure == "requests/s");
     assert!(rate.expect("a finding").sentences[0].contains("shared a core"));
-    let text = text(&verdict);
+    let text = text(&verdict, 60);
     assert!(text.starts_with("! The comparison was interrupted"));
-    assert!(text.lines().all(|line| line.chars().count() <= LINE), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
 }
 
 #[test]
