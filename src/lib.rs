@@ -87,12 +87,12 @@
 //! | [`connection`] | optional TLS around a session |
 //! | [`socket`] | sockets as the system has them: addresses, options, binding, connecting |
 //! | [`reactor`], [`sim`] | the drivers: of sockets that are ready, and of virtual time |
-//! | `blocking` | other drivers: one connection at a time, a thread each, a pool |
+//! | [`blocking`] | other drivers: one connection at a time, a thread each, a pool |
 //! | [`web`] | HTTP as applications use it: router, files, conditions, forms, JSON, events |
 //! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
 //! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
-//! | `manual` | pages to read: what each I/O model can do and what it cannot |
+//! | [`manual`] | pages to read: what each I/O model can do and what it cannot |
 //!
 //! # Other ways to wait
 //!
@@ -139,6 +139,7 @@ pub mod error;
 pub mod limits;
 #[cfg(feature = "cli")]
 pub mod load;
+pub mod manual;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod probe;

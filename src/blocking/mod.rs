@@ -113,3 +113,6 @@ fn attend(model: Model, doors: Vec<Door>, gate: &Arc<Gate>, plan: &Arc<Plan>) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

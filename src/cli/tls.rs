@@ -56,6 +56,8 @@ enum Whether {
 /// HTTPS, ready to be served.
 pub(super) struct Secure {
     pub(super) config: TlsConfig,
+    /// The files of the first certificate and its key, for a server that is not ours.
+    pub(super) files: Option<(PathBuf, PathBuf)>,
     /// What a client must be told to trust, if that is one file.
     pub(super) trust: Option<PathBuf>,
     /// Clients must bring a certificate.
@@ -78,10 +80,15 @@ impl Tls {
     pub(super) fn load(&self) -> Result<Secure, Failure> {
         let policy = self.policy()?;
         let Certificates { pairs, trust, lines } = self.certificates()?;
+        let files = pairs.first().and_then(|pair| match (&pair.chain, &pair.key) {
+            (Pem::File(chain), Pem::File(key)) => Some((chain.clone(), key.clone())),
+            _ => None,
+        });
         let config = TlsConfig::server(policy, pairs).map_err(refused)?;
         say_warnings(&config);
         Ok(Secure {
             config,
+            files,
             trust,
             is_mutual: self.client_ca.is_some() && self.client_auth == Whether::Required,
             note: Note { name: "certificate", lines },

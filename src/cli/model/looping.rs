@@ -17,8 +17,11 @@ use crate::cli::failure::Failure;
 use crate::cli::row::Kind;
 use crate::connection::tls::TlsConfig;
 use crate::measure::{Calls, Turns};
-use crate::probe::Counters;
+use crate::probe::{Counters, Spread};
 use crate::reactor::edge::Edge;
+#[cfg(target_os = "linux")]
+use crate::reactor::level::Level;
+use crate::reactor::spin::Spin;
 use crate::reactor::world::World;
 use crate::session::Env;
 use crate::session::http::Http;
@@ -41,6 +44,9 @@ struct Job {
 pub(super) fn start(setup: &Setup) -> Result<Started, Failure> {
     match setup.model {
         Model::Loops(count) => start_on(setup, count.unwrap_or_else(cpus), Edge::new),
+        Model::Spin => start_on(setup, 1, Spin::new),
+        #[cfg(target_os = "linux")]
+        Model::Level => start_on(setup, 1, Level::new),
         _ => start_on(setup, 1, Edge::new),
     }
 }
@@ -71,7 +77,8 @@ fn start_on<W: World + 'static>(
     for number in 1..count {
         loops.push(Looped::start(number, job.clone(), world)?);
     }
-    Ok(Started { running: Arc::new(Loops(loops)), addresses })
+    let waits = setup.model != Model::Spin;
+    Ok(Started { running: Arc::new(Loops { loops, waits }), addresses })
 }
 
 /// A loop on its thread.
@@ -178,31 +185,38 @@ fn listen<W: World>(reactor: &mut Reactor<W>, job: &Job) -> io::Result<Vec<Addre
         .collect()
 }
 
-struct Loops(Vec<Looped>);
+struct Loops {
+    loops: Vec<Looped>,
+    /// A turn begins with a system call that waits; otherwise it does not.
+    waits: bool,
+}
 
 impl Running for Loops {
     fn totals(&self) -> Totals {
         let (done, answers) = mpsc::channel();
-        self.0.iter().for_each(|one| one.ask(&done));
+        self.loops.iter().for_each(|one| one.ask(&done));
         drop(done);
         let until = Instant::now() + PATIENCE;
-        for _ in &self.0 {
+        for _ in &self.loops {
             let left = until.saturating_duration_since(Instant::now());
             if answers.recv_timeout(left).is_err() {
                 break;
             }
         }
         let mut totals = Totals { turns: Some(Turns::default()), ..Totals::default() };
-        self.0.iter().for_each(|one| add(&mut totals, &one.last()));
+        self.loops.iter().for_each(|one| add(&mut totals, &one.last()));
+        if !self.waits {
+            totals.calls.polls = 0;
+        }
         totals
     }
 
     fn drain(&self, time: Duration) {
-        self.0.iter().for_each(|one| one.handle.drain(time).unwrap_or_default());
+        self.loops.iter().for_each(|one| one.handle.drain(time).unwrap_or_default());
     }
 
     fn stop(&self) {
-        self.0.iter().for_each(|one| one.handle.stop().unwrap_or_default());
+        self.loops.iter().for_each(|one| one.handle.stop().unwrap_or_default());
     }
 
     fn wait(&self) -> u64 {
@@ -210,7 +224,7 @@ impl Running for Loops {
             let thread = one.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             thread.and_then(|thread| thread.join().ok()).unwrap_or(0)
         };
-        self.0.iter().map(join).sum()
+        self.loops.iter().map(join).sum()
     }
 }
 
@@ -230,5 +244,12 @@ fn add(totals: &mut Totals, snapshot: &Snapshot) {
         turns.count += counters.turns;
         turns.events += counters.events;
         turns.budget_stops += counters.budget_stops;
+        spread(&mut turns.busy, &counters.busy);
+        spread(&mut turns.late, &counters.late);
     }
+}
+
+fn spread(sum: &mut Vec<u64>, more: &Spread) {
+    sum.resize(Spread::BUCKETS, 0);
+    sum.iter_mut().zip(&more.0).for_each(|(sum, more)| *sum += more);
 }

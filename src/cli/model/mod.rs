@@ -4,6 +4,7 @@
 //! how to run it; `control.rs` waits for signals and questions, the same for all.
 
 mod control;
+mod goroutines;
 mod looping;
 mod options;
 mod process;
@@ -40,10 +41,16 @@ pub(super) enum Model {
     Threads,
     /// An acceptor and so many workers.
     Pool(usize),
+    /// One loop that tries every socket in every turn.
+    Spin,
+    /// One level-triggered loop.
+    Level,
     /// One edge-triggered loop.
     Loop,
     /// So many of them, on one port; as many as CPUs if nothing is said.
     Loops(Option<usize>),
+    /// Goroutines, by a server of its own.
+    Go,
 }
 
 /// Workers of a pool, if nothing is said.
@@ -59,8 +66,11 @@ impl Model {
             Model::Blocking => "one connection at a time",
             Model::Threads => "a thread per connection",
             Model::Pool(_) => "an acceptor and a pool of workers",
+            Model::Spin => "one thread that tries every socket in every turn",
+            Model::Level => "one thread, one level-triggered loop",
             Model::Loop => "one thread, one edge-triggered loop",
             Model::Loops(_) => "a loop per thread, SO_REUSEPORT",
+            Model::Go => "a goroutine per connection",
         }
     }
 }
@@ -81,9 +91,18 @@ impl FromStr for Model {
             ("loops", count) => Ok(Model::Loops(count)),
             ("blocking", None) => Ok(Model::Blocking),
             ("threads", None) => Ok(Model::Threads),
+            ("spin", None) => Ok(Model::Spin),
+            ("level", None) if cfg!(target_os = "linux") => Ok(Model::Level),
+            ("level", None) => Err("level is for Linux only".into()),
             ("loop", None) => Ok(Model::Loop),
-            ("blocking" | "threads" | "loop", Some(_)) => Err(format!("{name} takes no number")),
-            _ => Err("a model is blocking, threads, pool[=N], loop or loops[=N]".into()),
+            ("go", None) => Ok(Model::Go),
+            ("blocking" | "threads" | "spin" | "level" | "loop" | "go", Some(_)) => {
+                Err(format!("{name} takes no number"))
+            }
+            _ => {
+                Err("a model is blocking, threads, pool[=N], spin, level, loop, loops[=N] or go"
+                    .into())
+            }
         }
     }
 }
@@ -94,7 +113,10 @@ impl fmt::Display for Model {
             Model::Blocking => f.write_str("blocking"),
             Model::Threads => f.write_str("threads"),
             Model::Pool(workers) => write!(f, "pool={workers}"),
+            Model::Spin => f.write_str("spin"),
+            Model::Level => f.write_str("level"),
             Model::Loop => f.write_str("loop"),
+            Model::Go => f.write_str("go"),
             Model::Loops(None) => f.write_str("loops"),
             Model::Loops(Some(count)) => write!(f, "loops={count}"),
         }
@@ -142,7 +164,8 @@ pub(super) fn run(setup: &Setup) -> Result<(), Failure> {
     let own = process::threads().unwrap_or(1);
     let Started { running, addresses } = match setup.model {
         Model::Blocking | Model::Threads | Model::Pool(_) => threading::start(setup)?,
-        Model::Loop | Model::Loops(_) => looping::start(setup)?,
+        Model::Spin | Model::Level | Model::Loop | Model::Loops(_) => looping::start(setup)?,
+        Model::Go => return Err(goroutines::become_server(setup)),
     };
     let options = options::of(setup);
     let names = setup.posts.iter().map(|post| post.kind.name().to_owned());
@@ -193,7 +216,9 @@ mod tests {
             ("blocking", Model::Blocking),
             ("threads", Model::Threads),
             ("pool=8", Model::Pool(8)),
+            ("spin", Model::Spin),
             ("loop", Model::Loop),
+            ("go", Model::Go),
             ("loops", Model::Loops(None)),
             ("loops=2", Model::Loops(Some(2))),
         ] {
@@ -201,7 +226,7 @@ mod tests {
             assert_eq!(model.to_string(), text);
         }
         assert_eq!("pool".parse(), Ok(Model::Pool(WORKERS)));
-        for text in ["", "loop=2", "pool=0", "pool=", "pool=x", "loops=99999", "epoll"] {
+        for text in ["", "loop=2", "pool=0", "pool=", "pool=x", "loops=99999", "go=1", "epoll"] {
             assert!(text.parse::<Model>().is_err(), "{text}");
         }
     }

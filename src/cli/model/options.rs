@@ -30,14 +30,14 @@ pub(super) fn of(setup: &Setup) -> BTreeMap<String, String> {
         set("cpus", cpus.to_string());
     }
     match setup.model {
-        Model::Blocking => {}
+        Model::Blocking | Model::Go => {}
         Model::Threads => set("stack", size(threading::STACK)),
         Model::Pool(workers) => {
             set("workers", workers.to_string());
             set("queue", threading::QUEUE.to_string());
             set("stack", size(threading::STACK));
         }
-        Model::Loop | Model::Loops(_) => {
+        Model::Spin | Model::Level | Model::Loop | Model::Loops(_) => {
             if let Model::Loops(count) = setup.model {
                 set("loops", count.unwrap_or_else(looping::cpus).to_string());
                 set("reuse-port", "on".into());
