@@ -94,7 +94,8 @@ fn a_tiny_comparison_is_kept_and_can_be_drawn_again() {
     let (code, both, says) =
         output(&folder.0, &["--from", "out/results.json", "out/results.json", "--out=again"]);
     assert_eq!(code, Some(0), "{says}");
-    assert!(both.contains("threads"), "{both}");
+    assert!(both.contains("0 figures changed"), "{both}");
+    assert!(folder.0.join("again/difference.html").is_file());
 }
 
 #[test]

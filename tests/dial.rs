@@ -11,7 +11,7 @@ use readyloop::connection::tls::{
 };
 use readyloop::error::Phase;
 use readyloop::reactor::Dial;
-use readyloop::reactor::world::{Address, Listen};
+use readyloop::reactor::world::{Address, Listen, World};
 use readyloop::session::raw::{Handler, Raw};
 use readyloop::session::{CloseMode, ConnInfo, Cx, Destination, Env, Flow, Session, TlsInfo};
 use readyloop::{CloseReason, Limits, Reactor};
@@ -97,22 +97,39 @@ fn tls() -> (TlsConfig, ClientPolicy) {
 }
 
 /// Turns until no connection is left.
-fn until_alone(reactor: &mut Reactor) {
+fn until_alone<W: World>(reactor: &mut Reactor<W>) {
     while reactor.env().live > 0 || !reactor.env().ops.is_empty() {
         reactor.turn(Some(Duration::from_secs(20))).expect("the poll works");
     }
 }
 
 #[test]
-fn a_loop_can_talk_to_itself() {
-    let mut reactor = reactor();
+fn a_loop_can_talk_to_itself_however_it_waits() {
+    talks_to_itself(reactor());
+    #[cfg(target_os = "linux")]
+    {
+        use readyloop::reactor::{level::LevelPoller, spin::SpinPoller, system::System};
+        let limits = Limits::default;
+        let level = System::<LevelPoller>::new(&limits()).expect("a poll can be had");
+        talks_to_itself(Reactor::with_world(level, limits()));
+        let spin = System::<SpinPoller>::new(&limits()).expect("a poll can be had");
+        talks_to_itself(Reactor::with_world(spin, limits()));
+    }
+}
+
+fn talks_to_itself<W: World>(mut reactor: Reactor<W>) {
     let listener = reactor.listen(any(), echo).expect("a port is free");
     let address = reactor.local_address(listener).and_then(|at| at.as_inet()).expect("bound");
     let told = Told::default();
     reactor.dial(&Dial::from(address), caller(&told));
     until_alone(&mut reactor);
-    assert_eq!(*told.borrow(), ["open", "hello", "finished"]);
+    assert_eq!(told.take(), ["open", "hello", "finished"]);
     assert_eq!(reactor.counters().dialled, 1);
+    // A refusal, too, is told.
+    reactor.close(listener, CloseMode::Abort);
+    reactor.dial(&Dial::from(address), caller(&told));
+    until_alone(&mut reactor);
+    assert_eq!(told.take(), [CloseReason::Io(ErrorKind::ConnectionRefused).to_string()]);
 }
 
 #[test]

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use readyloop::buf::Out;
-use readyloop::connection::tls::{KeyPair, TlsConfig, TlsPolicy};
+use readyloop::connection::tls::{
+    ClientPolicy, ClientTls, KeyPair, TlsConfig, TlsPeer, TlsPolicy, Trust,
+};
 use readyloop::connection::{Connection, Io, Life};
 use readyloop::proto::h1::client::{Asked, Client, Event, Memo};
-use readyloop::session::Env;
 use readyloop::session::datagram::Peer;
 use readyloop::session::http::{Answered, Collect, Http, Reply};
+use readyloop::session::raw::{Handler, Raw};
 #[cfg(feature = "web")]
 use readyloop::session::ws;
+use readyloop::session::{Cx, Env, Flow};
 use readyloop::{Head, Limits, Moment, Token};
 
 #[cfg(feature = "aws-lc-rs")]
@@ -270,28 +273,82 @@ fn hello(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn tls_ends_every_broken_handshake_and_keeps_little() {
+/// A server, and a client that trusts it.
+fn tls() -> (TlsConfig, TlsPeer) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate");
+    let chain = made.cert.pem();
     let pair = KeyPair {
-        chain: made.cert.pem().as_str().into(),
+        chain: chain.as_str().into(),
         key: made.signing_key.serialize_pem().as_str().into(),
     };
     let config = TlsConfig::server(TlsPolicy::default(), vec![pair]).expect("a configuration");
+    let policy = ClientPolicy::new(Trust::Roots(vec![chain.as_str().into()]));
+    let peer = ClientTls::new(&policy).and_then(|tls| tls.peer("localhost")).expect("a policy");
+    (config, peer)
+}
+
+/// Changes a flight of a handshake a few times, or not at all.
+fn spoil(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..random.below(6) {
+        let at = random.below(bytes.len());
+        match random.below(4) {
+            _ if bytes.is_empty() => return,
+            0 => bytes[at] = random.next() as u8,
+            1 => bytes.insert(at, random.next() as u8),
+            2 => drop(bytes.drain(at..(at + 1 + random.below(64)).min(bytes.len()))),
+            _ => bytes.extend((0..random.below(300)).map(|_| random.next() as u8)),
+        }
+    }
+}
+
+#[test]
+fn a_tls_client_opens_for_the_unchanged_flight_alone() {
+    let (config, peer) = tls();
+    fuzz(|random| {
+        let mut env = Env::new(Limits::default());
+        let (mut out, token) = (Out::default(), Token::new(0, 1));
+        let (tls, session) = (peer.connect().expect("a client"), Raw::new(Silent));
+        let deadline = env.now + Duration::from_secs(1);
+        let mut connection = Connection::dialled(Box::new(session), Some(tls), deadline);
+        connection.connected(&mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+        let (mut server, mut flight) = (config.accept().expect("a server"), Vec::new());
+        server.read(&mut out.take(), &mut flight, |_| {}).expect("an honest hello");
+        let honest = flight.clone();
+        spoil(&mut flight, random);
+        let mut rest = &flight[..];
+        while !rest.is_empty() && connection.wants_read() {
+            let (piece, others) = rest.split_at((1 + random.below(700)).min(rest.len()));
+            let mut wire = piece.to_vec();
+            connection.feed(&mut wire, &mut Io { out: &mut out, env: &mut env, token, unsent: 0 });
+            rest = others;
+        }
+        assert!(out.len() < 16 * 1024, "a handshake is not answered with a flood");
+        let changed = !flight.starts_with(&honest);
+        assert!(!changed || connection.life() != Life::Open, "something else was believed");
+        if flight == honest {
+            assert_eq!(connection.life(), Life::Open, "{:?}", connection.fault());
+        }
+    });
+}
+
+/// A session that has nothing to say.
+struct Silent;
+
+impl Handler for Silent {
+    fn on_bytes(&mut self, _: &[u8], _: &mut Cx<'_>) -> Flow {
+        Flow::Continue
+    }
+}
+
+#[test]
+fn tls_ends_every_broken_handshake_and_keeps_little() {
+    let (config, _) = tls();
     let service: Rc<dyn readyloop::session::Service> = Rc::new(Http::new(answer));
     fuzz(|random| {
         let mut bytes = hello(random);
-        for _ in 0..random.below(6) {
-            let at = random.below(bytes.len());
-            match random.below(4) {
-                0 => bytes[at] = random.next() as u8,
-                1 => bytes.insert(at, random.next() as u8),
-                2 => drop(bytes.drain(at..(at + 1 + random.below(64)).min(bytes.len()))),
-                _ => bytes.extend((0..random.below(300)).map(|_| random.next() as u8)),
-            }
-            if bytes.is_empty() {
-                return;
-            }
+        spoil(&mut bytes, random);
+        if bytes.is_empty() {
+            return;
         }
         let mut env = Env::new(Limits::default());
         let (mut out, token) = (Out::default(), Token::new(0, 1));

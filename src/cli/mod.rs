@@ -5,6 +5,7 @@
 
 mod access;
 mod banner;
+mod burn;
 mod compare;
 mod completions;
 mod cpus;

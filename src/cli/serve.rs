@@ -1,12 +1,13 @@
 //! `readyloop serve`: every row on one loop, until a signal ends it.
 
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
 use super::access::{Access, Requests};
 use super::banner::{self, Note};
+use super::burn::burn;
 use super::cpus::Cpus;
 use super::data::{Data, Opened};
 use super::failure::{Failure, Kind as Fault};
@@ -446,18 +447,6 @@ pub(super) fn raise_descriptors() -> Option<u64> {
         Err(error) => {
             log::warn!(target: "readyloop", "the limit of open files stays at {soft}: {error}");
             Some(soft)
-        }
-    }
-}
-
-/// Keeps the calling thread computing. Wall time, so that the route's number means something.
-fn burn(time: Duration) {
-    let start = Instant::now();
-    let mut state = 1_u64;
-    while start.elapsed() < time {
-        for _ in 0..1000 {
-            state =
-                std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).rotate_left(17));
         }
     }
 }

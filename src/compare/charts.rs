@@ -7,6 +7,7 @@ use super::figure::Figure;
 use super::look;
 use super::plot::{Dot, Line, Plot};
 use super::quantity::Unit;
+use super::rank::failing;
 use super::result::{Point, Results, Run};
 use super::workload::Workload;
 use crate::measure::Tick;
@@ -48,7 +49,7 @@ impl<'r> Charts<'r> {
     /// A figure of every model against the axis of a workload; none if no run has it.
     pub(super) fn against(&self, workload: &str, figure: Figure) -> Option<Plot> {
         let known = Workload::named(workload);
-        let line = |(name, slot): &(String, usize)| {
+        let lines = |(name, slot): &(String, usize)| {
             let dots = self.points(workload, name).into_iter().filter_map(|point| {
                 let spread = figure.spread(point)?;
                 let shown = |value| figure.unit().show(value);
@@ -60,13 +61,13 @@ impl<'r> Charts<'r> {
                     shown(spread.low),
                     shown(spread.high)
                 );
-                let (low, high) = (spread.low, spread.high);
-                Some(Dot { x: point.x, y: spread.median, spread: Some((low, high)), said })
+                let seen = Some((spread.low, spread.high));
+                let dot = Dot { x: point.x, y: spread.median, spread: seen, said };
+                Some((dot, failing(point).is_some()))
             });
-            Line { name: name.clone(), slot: *slot, dots: dots.collect(), ..Line::default() }
+            apart(name, *slot, dots.collect())
         };
-        let lines = self.looks.iter().map(line).filter(|line| !line.dots.is_empty());
-        let lines: Vec<Line> = lines.collect();
+        let lines: Vec<Line> = self.looks.iter().flat_map(lines).collect();
         let values: Vec<f64> = lines
             .iter()
             .flat_map(|line| &line.dots)
@@ -74,6 +75,7 @@ impl<'r> Charts<'r> {
             .flatten()
             .collect();
         let scale = scale_of(figure, &values);
+        let dashed = lines.iter().any(|line| line.dashed);
         let plot = Plot {
             title: format!("{workload}: {}", figure.name()),
             about: format!(
@@ -85,6 +87,7 @@ impl<'r> Charts<'r> {
             x: self.axis_of(workload),
             y: Axis::fit(figure.name(), scale, figure.unit(), values),
             lines,
+            remark: if dashed { "dashed: did not serve everyone" } else { "" },
         };
         Some(plot).filter(|plot| !plot.is_empty())
     }
@@ -118,6 +121,7 @@ impl<'r> Charts<'r> {
             x: Axis::nines(largest),
             y: Axis::fit("latency", Scale::Log, Unit::Nanoseconds, dots().map(|dot| dot.y)),
             lines,
+            remark: "",
         };
         Some(plot).filter(|plot| !plot.is_empty())
     }
@@ -188,6 +192,7 @@ impl<'r> Charts<'r> {
             x: Axis::fit("time", Scale::Linear, Unit::Nanoseconds, dots().map(|dot| dot.x)),
             y: Axis::fit(what, scale, unit, dots().map(|dot| dot.y)),
             lines,
+            remark: "",
         };
         Some(plot).filter(|plot| !plot.is_empty())
     }
@@ -216,6 +221,25 @@ pub(super) fn workloads(results: &Results) -> Vec<&str> {
     }
     names.sort_by_key(|name| rank(name));
     names
+}
+
+/// A model's line: full where it serves everyone, dashed where it does not.
+fn apart(name: &str, slot: usize, dots: Vec<(Dot, bool)>) -> Vec<Line> {
+    let line = |dashed| Line { name: name.into(), slot, dashed, ..Line::default() };
+    let (mut full, mut dashed) = (line(false), line(true));
+    for (dot, failing) in dots {
+        match failing {
+            false => full.dots.push(dot),
+            true => {
+                // It goes on from where everyone was served last.
+                if let (true, Some(last)) = (dashed.dots.is_empty(), full.dots.last()) {
+                    dashed.dots.push(Dot { spread: None, said: String::new(), ..last.clone() });
+                }
+                dashed.dots.push(dot);
+            }
+        }
+    }
+    [full, dashed].into_iter().filter(|line| !line.dots.is_empty()).collect()
 }
 
 fn dot(x: f64, y: f64) -> Dot {
@@ -278,7 +302,12 @@ mod tests {
         let results = make_up();
         let charts = Charts::of(&results);
         let rate = charts.against("keep-alive", Figure::Rate).expect("a picture");
-        assert_eq!(rate.lines.len(), 8);
+        assert_eq!((rate.lines.len(), rate.named().len()), (9, 8));
+        let dashed: Vec<&Line> = rate.lines.iter().filter(|line| line.dashed).collect();
+        assert_eq!(
+            (dashed.len(), dashed[0].name.as_str(), dashed[0].dots.len()),
+            (1, "blocking", 8)
+        );
         let threads = rate.lines.iter().find(|line| line.name == "threads").expect("a line");
         assert_eq!(threads.dots.len(), 7, "a refused point is no dot");
         assert!(threads.dots[0].said.starts_with("threads, 1 connection: requests/s "));

@@ -62,8 +62,9 @@ impl Seen {
         };
         add("CPU", self.cpu.clone());
         add("CPUs", Some(self.cpus.to_string()));
-        add("server on", Some(format!("CPU {}", list(&self.server_cpus))));
-        add("client on", Some(format!("CPU {}", list(&self.client_cpus))));
+        let on = |cpus: &[usize]| (!cpus.is_empty()).then(|| format!("CPU {}", list(cpus)));
+        add("server on", on(&self.server_cpus));
+        add("client on", on(&self.client_cpus));
         add("memory", self.memory_kb.map(|kb| format!("{:.1} GiB", kb as f64 / 1_048_576.0)));
         add("kernel", self.kernel.clone());
         add("system", self.system.clone());
@@ -88,6 +89,11 @@ impl Seen {
                 "This program was built without optimisation: it shows that the comparison works, \
                  and nothing about the models."
                     .into(),
+            );
+        }
+        if self.server_cpus.is_empty() && self.cpus > 0 {
+            cautions.push(
+                "This system keeps no process to a CPU: server and client may meet on one.".into(),
             );
         }
         let shared = self.server_cpus.iter().any(|cpu| self.client_cpus.contains(cpu));
@@ -229,6 +235,7 @@ mod tests {
         let cases: &[(Change, &str)] = &[
             (|seen| seen.client_cpus = vec![0], "share CPU 0"),
             (|seen| seen.siblings = vec![2], "threads of one core"),
+            (|seen| seen.server_cpus.clear(), "keeps no process to a CPU"),
             (|seen| seen.server_cpus = vec![0, 3], "2 CPUs"),
             (|seen| seen.descriptors = Some(1024), "1024 descriptors"),
             (|seen| seen.clock = Some("hpet".into()), "hpet"),

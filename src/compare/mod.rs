@@ -4,6 +4,7 @@
 
 mod axis;
 mod charts;
+pub mod diff;
 mod figure;
 pub mod load;
 mod look;
@@ -18,6 +19,7 @@ pub mod recovery;
 pub mod report;
 pub mod result;
 pub mod statistics;
+pub mod table;
 pub mod verdict;
 mod workload;
 

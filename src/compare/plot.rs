@@ -45,6 +45,8 @@ pub(super) struct Plot {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lines: Vec<Line>,
+    /// What is to be known of it; often nothing.
+    pub(super) remark: &'static str,
 }
 
 /// Where a picture stands.
@@ -101,13 +103,24 @@ struct Layout {
 impl Frame {
     fn layout(self) -> Layout {
         match self {
-            Self::Page => Layout { width: 480, height: 300, top: 30, right: 18, text: 12 },
-            Self::Alone => Layout { width: 760, height: 400, top: 66, right: 136, text: 13 },
+            Self::Page => Layout { width: 480, height: 304, top: 36, right: 18, text: 12 },
+            Self::Alone => Layout { width: 760, height: 404, top: 72, right: 136, text: 13 },
         }
     }
 }
 
 impl Plot {
+    /// A line of each name, for a legend.
+    pub(super) fn named(&self) -> Vec<&Line> {
+        let mut named: Vec<&Line> = Vec::new();
+        for line in &self.lines {
+            if named.iter().all(|other| other.name != line.name) {
+                named.push(line);
+            }
+        }
+        named
+    }
+
     /// True if there is nothing to draw.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.dots.is_empty())
@@ -115,7 +128,7 @@ impl Plot {
 
     /// The picture as SVG.
     pub(super) fn svg(&self, frame: Frame) -> String {
-        let layout = frame.layout();
+        let layout = self.layout(frame);
         let size = (px(layout.width) as u32, px(layout.height) as u32);
         let (mut drawn, mut hot) = (String::new(), String::new());
         {
@@ -128,8 +141,19 @@ impl Plot {
         self.dress(&drawn, &hot, frame)
     }
 
-    fn draw(&self, root: &Area<'_>, frame: Frame, hot: &mut String) -> Drawn {
+    /// The frame's, with room for the longest name beside the picture.
+    fn layout(&self, frame: Frame) -> Layout {
         let layout = frame.layout();
+        let longest = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+        let legend = 52 + 7 * i32::try_from(longest.min(40)).unwrap_or(0);
+        match frame {
+            Frame::Page => layout,
+            Frame::Alone => Layout { right: layout.right.max(legend), ..layout },
+        }
+    }
+
+    fn draw(&self, root: &Area<'_>, frame: Frame, hot: &mut String) -> Drawn {
+        let layout = self.layout(frame);
         let small = layout.text;
         let mut chart = ChartBuilder::on(root)
             .margin_top(px(layout.top))
@@ -151,7 +175,7 @@ impl Plot {
             .y_label_formatter(&|tick| self.y.label(*tick))
             .draw()?;
         let style = text(small, INK, HPos::Left, VPos::Bottom);
-        root.draw(&Text::new(self.y.title.clone(), (px(6), px(layout.top - 9)), style))?;
+        root.draw(&Text::new(self.y.title.clone(), (px(6), px(layout.top - 14)), style))?;
         // Plotters would write this twice, with its light lines and with its bold ones.
         let style = text(small, INK, HPos::Center, VPos::Bottom);
         let middle = (56 + layout.width - layout.right) / 2;
@@ -188,8 +212,11 @@ impl Plot {
     fn caption(&self, root: &Area<'_>, layout: &Layout) -> Drawn {
         let style = text(16, INK, HPos::Left, VPos::Center);
         root.draw(&Text::new(self.title.clone(), (px(6), px(20)), style))?;
+        let style = text(12, SOFT, HPos::Right, VPos::Bottom);
+        let corner = (px(layout.width - 6), px(layout.height - 4));
+        root.draw(&Text::new(self.remark, corner, style))?;
         let left = layout.width - layout.right + 14;
-        for (row, line) in self.lines.iter().enumerate() {
+        for (row, line) in self.named().into_iter().enumerate() {
             let middle = layout.top + 10 + 21 * i32::try_from(row).unwrap_or(0);
             let ends = [(px(left), px(middle)), (px(left + 24), px(middle))];
             trace(root, line, &ends)?;
@@ -202,7 +229,7 @@ impl Plot {
 
     /// Takes plotters' colours and sizes out, and puts classes, words and a style in.
     fn dress(&self, drawn: &str, hot: &str, frame: Frame) -> String {
-        let layout = frame.layout();
+        let layout = self.layout(frame);
         let body = drawn.split_once('>').map_or("", |(_, body)| body);
         let body = body.trim_end().strip_suffix("</svg>").unwrap_or(body);
         let (title, about) = (escape(&self.title), escape(&self.about));
@@ -388,4 +415,67 @@ pub(super) fn spotlight() -> String {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::axis::Scale;
+    use super::super::quantity::Unit;
+    use super::*;
+
+    fn plot() -> Plot {
+        let dots = [(1.0, 5.0), (10.0, 50.0)].map(|(x, y)| Dot {
+            x,
+            y,
+            spread: Some((y * 0.9, y * 1.1)),
+            said: "a < b".into(),
+        });
+        let line = |name: &str, slot| Line {
+            name: name.into(),
+            slot,
+            dots: dots.to_vec(),
+            ..Line::default()
+        };
+        Plot {
+            title: "this & that".into(),
+            about: "both".into(),
+            x: Axis::places("places", Scale::Log, &[1.0, 10.0], |x| x.to_string()),
+            y: Axis::fit("height", Scale::Log, Unit::Count, [5.0, 50.0]),
+            remark: "",
+            lines: vec![line("first", 5), Line { dashed: true, ..line("second", 1) }],
+        }
+    }
+
+    #[test]
+    fn colours_are_classes() {
+        let svg = plot().svg(Frame::Page);
+        assert!(svg.contains("class=\"s5\"") && svg.contains("class=\"s1 dash\""));
+        assert!(svg.contains("class=\"f5\"") && svg.contains("class=\"s5 whisker\""));
+        assert!(!svg.contains("=\"#"), "no colour is left");
+    }
+
+    #[test]
+    fn it_can_be_read_aloud() {
+        let svg = plot().svg(Frame::Page);
+        assert!(svg.contains("<title>this &amp; that</title>\n<desc>both</desc>"));
+        assert!(svg.contains("<title>a &lt; b</title>"));
+        for word in ["places", "height", "100"] {
+            assert!(svg.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn alone_it_brings_its_style_and_its_legend() {
+        let page = plot().svg(Frame::Page);
+        let alone = plot().svg(Frame::Alone);
+        assert!(!page.contains("<style>") && !page.contains("first"));
+        assert!(alone.contains("prefers-color-scheme:dark") && alone.contains("first"));
+    }
+
+    #[test]
+    fn nothing_to_draw_is_still_a_picture() {
+        let empty = Plot { lines: vec![Line::default()], ..plot() };
+        assert!(empty.is_empty());
+        assert!(empty.svg(Frame::Alone).ends_with("</svg>\n"));
+    }
 }

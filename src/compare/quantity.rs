@@ -63,7 +63,9 @@ pub(super) fn significant(value: f64) -> String {
         _ if size == 0.0 || size >= 99.95 => 0,
         _ if size >= 9.995 => 1,
         _ if size >= 0.9995 => 2,
-        _ if size >= 0.01 => 3,
+        _ if size >= 0.009995 => 3,
+        _ if size >= 0.0009995 => 4,
+        _ if size >= 0.00009995 => 5,
         _ => return format!("{value:.1e}"),
     };
     format!("{value:.decimals$}")
@@ -117,6 +119,7 @@ mod tests {
             (Unit::Bytes, -12.0, "-12 B"),
             (Unit::Count, 2.034, "2.03"),
             (Unit::Count, 0.0, "0"),
+            (Unit::Count, 0.00512, "0.0051"),
             (Unit::Share, 0.125, "12.5 %"),
             (Unit::Count, f64::NAN, "–"),
         ] {

@@ -8,6 +8,7 @@
 use super::figure::{Better, Figure};
 use super::result::{Machine, Point, Run};
 use super::statistics::{Ratio, Shown, Spread};
+use super::workload::Workload;
 
 /// More failed requests than this share, and a model does not serve the load.
 const FAILING: f64 = 0.01;
@@ -50,13 +51,8 @@ pub(super) enum Rank {
 }
 
 /// Ranks the models of one place by one figure; none if nobody has it.
-pub(super) fn rank(
-    points: &[&Point],
-    figure: Figure,
-    machine: &Machine,
-    overload: bool,
-) -> Option<Rank> {
-    let fit = points.iter().filter(|point| overload || failing(point).is_none());
+pub(super) fn rank(points: &[&Point], figure: Figure, machine: &Machine) -> Option<Rank> {
+    let fit = points.iter().filter(|point| failing(point).is_none());
     let mut fit: Vec<(&Point, Spread)> =
         fit.filter_map(|point| Some((*point, figure.spread(point)?))).collect();
     let higher = match figure.better() {
@@ -105,6 +101,17 @@ pub(super) fn rank(
     Some(Rank::Ranked { best: best.model.clone(), level, behind, unclear, at_least })
 }
 
+/// Who is ahead at a place: the best and those level with it, if somebody is behind them.
+pub(super) fn ahead(points: &[&Point], figure: Figure, machine: &Machine) -> Vec<String> {
+    match rank(points, figure, machine) {
+        Some(Rank::Ranked { best, mut level, behind, .. }) if !behind.is_empty() => {
+            level.push(best);
+            level
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
     let of = |point: &Point| point.runs.iter().map(|run| figure.of(run)).collect::<Vec<_>>();
     Ratio::paired(&of(these), &of(those))
@@ -112,6 +119,10 @@ fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
 
 /// Why a model does not serve the load of a point, if it does not.
 pub(super) fn failing(point: &Point) -> Option<String> {
+    // Where more is offered than can be done, somebody has to go without.
+    if Workload::named(&point.workload).overloads() {
+        return None;
+    }
     if let Some(unserved) = Figure::Unserved.spread(point).filter(|spread| spread.median > 0.0) {
         return Some(format!("{:.0} connections were never served", unserved.median));
     }
@@ -149,7 +160,7 @@ mod tests {
     }
 
     fn ranked(points: &[Point], figure: Figure) -> Option<Rank> {
-        rank(&points.iter().collect::<Vec<_>>(), figure, &machine(), false)
+        rank(&points.iter().collect::<Vec<_>>(), figure, &machine())
     }
 
     const FAST: &[(u64, u64)] = &[(200_000, 900_000), (201_000, 901_000), (199_000, 899_000)];
@@ -181,6 +192,10 @@ mod tests {
         let (best, level, behind) = names(ranked(&points, Figure::Rate));
         assert_eq!((best.as_str(), behind.len()), ("a", 0));
         assert_eq!(level, ["b"]);
+        let two = points.iter().collect::<Vec<_>>();
+        assert!(ahead(&two, Figure::Rate, &machine()).is_empty(), "nobody is behind");
+        let last = point("w", 1.0, "c", SLOW);
+        assert_eq!(ahead(&[two[0], two[1], &last], Figure::Rate, &machine()), ["b", "a"]);
     }
 
     #[test]
@@ -223,7 +238,7 @@ mod tests {
         let points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", SLOW)];
         let points: Vec<&Point> = points.iter().collect();
         let one = Machine { server_cpus: vec![0], client_cpus: vec![0], ..Machine::default() };
-        assert_eq!(rank(&points, Figure::P99, &one, false), Some(Rank::OneCore));
-        assert!(matches!(rank(&points, Figure::PerCpu, &one, false), Some(Rank::Ranked { .. })));
+        assert_eq!(rank(&points, Figure::P99, &one), Some(Rank::OneCore));
+        assert!(matches!(rank(&points, Figure::PerCpu, &one), Some(Rank::Ranked { .. })));
     }
 }

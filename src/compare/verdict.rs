@@ -75,11 +75,11 @@ pub fn judge(results: &Results) -> Verdict {
     verdict
 }
 
-/// The verdict as plain text, for a terminal.
-pub fn text(verdict: &Verdict) -> String {
+/// The verdict as plain text for a terminal, in lines of so many characters (40 at least).
+pub fn text(verdict: &Verdict, width: usize) -> String {
     let mut text = String::new();
     for doubt in &verdict.doubts {
-        text.push_str(&format!("! {doubt}\n"));
+        wrap(&mut text, "! ", doubt, width);
     }
     let mut workload = "";
     for finding in &verdict.findings {
@@ -87,11 +87,30 @@ pub fn text(verdict: &Verdict) -> String {
             workload = &finding.workload;
             text.push_str(&format!("\n{workload}\n"));
         }
+        let lead = if finding.figure.is_empty() { "not ranked" } else { finding.figure };
+        text.push_str(&format!("  {lead}\n"));
         for sentence in &finding.sentences {
-            text.push_str(&format!("  {sentence}\n"));
+            wrap(&mut text, "    ", sentence, width);
         }
     }
     text
+}
+
+/// A paragraph whose lines all begin alike.
+fn wrap(text: &mut String, margin: &str, sentence: &str, width: usize) {
+    let mut line = String::new();
+    for word in sentence.split_whitespace() {
+        let long = margin.len() + line.chars().count() + 1 + word.chars().count() > width.max(40);
+        if long && !line.is_empty() {
+            text.push_str(&format!("{margin}{line}\n"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    text.push_str(&format!("{margin}{line}\n"));
 }
 
 /// What puts all of it in doubt.
@@ -113,11 +132,10 @@ fn doubts(results: &Results) -> Vec<String> {
 
 /// How the models rank at each place of a workload.
 fn ranks(results: &Results, workload: &str, figure: Figure) -> Vec<(f64, Rank)> {
-    let overload = Workload::named(workload).overloads();
     let at = |x: f64| {
         let here = |point: &&Point| point.workload == workload && point.x == x;
         let points: Vec<&Point> = results.points.iter().filter(here).collect();
-        Some((x, rank(&points, figure, &results.machine, overload)?))
+        Some((x, rank(&points, figure, &results.machine)?))
     };
     places(results, workload).into_iter().filter_map(at).collect()
 }
@@ -178,7 +196,7 @@ fn words(figure: Figure, region: &[(f64, Rank)]) -> String {
                 (false, true) => format!("no difference among {}", list(&key(first).1)),
                 (false, false) => format!("{} cannot be told apart", list(&key(first).1)),
             };
-            if let Some(distance) = distance(figure, region, *at_least) {
+            if let Some(distance) = distance(figure, region, *at_least, !level.is_empty()) {
                 said.push_str(&distance);
             }
             let unclear = unclear(region);
@@ -202,8 +220,13 @@ fn leads(figure: Figure) -> String {
     }
 }
 
-/// How far the next is behind, and the last.
-fn distance(figure: Figure, region: &[(f64, Rank)], at_least: bool) -> Option<String> {
+/// How far the next is behind one leader or several, and how far the last.
+fn distance(
+    figure: Figure,
+    region: &[(f64, Rank)],
+    at_least: bool,
+    several: bool,
+) -> Option<String> {
     let behind = |(_, rank): &'_ (f64, Rank)| match rank {
         Rank::Ranked { behind, .. } => behind.clone(),
         _ => Vec::new(),
@@ -214,6 +237,12 @@ fn distance(figure: Figure, region: &[(f64, Rank)], at_least: bool) -> Option<St
         all.iter().filter(|behind| behind.len() > 1).filter_map(|behind| behind.last()).collect();
     let least = if at_least { "at least " } else { "" };
     let (names, range, spread) = summed(&next)?;
+    if several {
+        let last =
+            summed(&last).map(|(names, range, _)| format!("; the last, {names}, {range} times"));
+        let said = format!("; the next, {names}, is {least}{range} times behind {spread}");
+        return Some(said + &last.unwrap_or_default());
+    }
     let mut said = match figure.better() {
         Better::Higher => format!(", {least}{range} times {spread} as many as the next, {names}"),
         _ => format!("; the next, {names}, {least}{range} times as much {spread}"),
@@ -312,9 +341,6 @@ fn missing(results: &Results, name: &str) -> Vec<String> {
                 ));
             }
         }
-        if workload.overloads() {
-            continue;
-        }
         let failed: Vec<(f64, String)> =
             points.iter().filter_map(|point| Some((point.x, failing(point)?))).collect();
         if let (Some((from, why)), Some((to, _))) = (failed.first(), failed.last()) {
@@ -340,3 +366,6 @@ fn capital(text: &str) -> String {
     let mut signs = text.chars();
     signs.next().map_or(String::new(), |first| first.to_uppercase().chain(signs).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,94 @@ impl Wire {
         input[..to] == reference[..to] && input[from..] == reference[from..]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str =
+        "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 5\r\n\r\nHello";
+
+    /// All that comes of `answers`, which arrive in pieces of `size` bytes.
+    fn checked(reference: &mut Reference, answers: &str, size: usize) -> Vec<Checked> {
+        let (mut check, mut all) = (Check::default(), Vec::new());
+        for piece in answers.as_bytes().chunks(size) {
+            let mut input = piece;
+            while !input.is_empty() {
+                match check.take(&mut input, reference, &Limits::default()) {
+                    Checked::More => assert!(input.is_empty()),
+                    Checked::Lost => return [all, vec![Checked::Lost]].concat(),
+                    done => all.push(done),
+                }
+            }
+        }
+        all
+    }
+
+    const RIGHT: Checked = Checked::Done(Ok(()), false);
+
+    #[test]
+    fn like_answers_are_right_however_they_arrive() {
+        let later = FIRST.replace("37 GMT", "38 GMT");
+        let chunked =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nHe\r\n3\r\nllo\r\n0\r\n\r\n";
+        let all = [FIRST, &later, chunked, FIRST, &later].concat();
+        for size in 1..all.len() {
+            let mut reference = Reference::default();
+            assert_eq!(checked(&mut reference, &all, size), [RIGHT; 5], "{size}");
+            assert!(reference.wire.is_some());
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_wrong_wherever_they_are() {
+        for (other, expected) in [
+            (FIRST.replace("Hello", "Hellu"), Checked::Done(Err(Failed::Wrong), false)),
+            (
+                FIRST.replace("5\r\n\r\nHello", "4\r\n\r\nHell"),
+                Checked::Done(Err(Failed::Wrong), false),
+            ),
+            (FIRST.replace("200 OK", "404 No"), Checked::Done(Err(Failed::Status), false)),
+            (FIRST.replace("Date:", "Connection: close\r\nDate:"), Checked::Done(Ok(()), true)),
+            (FIRST.replace("HTTP/1.1", "ICY"), Checked::Lost),
+            (FIRST.replace("Length: 5", "Length: x"), Checked::Lost),
+        ] {
+            for size in 1..FIRST.len() * 2 {
+                let mut reference = Reference::default();
+                let all = [FIRST, &other].concat();
+                assert_eq!(
+                    checked(&mut reference, &all, size),
+                    [RIGHT, expected],
+                    "{other} {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_may_end_with_its_connection() {
+        let endless = "HTTP/1.1 200 OK\r\n\r\nHello";
+        let mut reference = Reference::default();
+        for expected in [Ok(()), Ok(())] {
+            let mut check = Check::default();
+            let mut input = endless.as_bytes();
+            assert_eq!(check.take(&mut input, &mut reference, &Limits::default()), Checked::More);
+            assert_eq!(check.end(&mut reference), Checked::Done(expected, true));
+        }
+        let mut check = Check::default();
+        let cut = &mut &FIRST.as_bytes()[..FIRST.len() - 1];
+        assert_eq!(check.take(cut, &mut reference, &Limits::default()), Checked::More);
+        assert_eq!(check.end(&mut reference), Checked::Lost);
+    }
+
+    #[test]
+    fn whoever_leaves_while_it_learns_lets_another_learn() {
+        let mut reference = Reference::default();
+        let mut check = Check::default();
+        check.take(&mut &FIRST.as_bytes()[..20], &mut reference, &Limits::default());
+        assert!(reference.learning);
+        check.leave(&mut reference);
+        assert_eq!(checked(&mut reference, FIRST, 100), [RIGHT]);
+        assert!(reference.wire.is_some());
+    }
+}

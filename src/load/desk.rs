@@ -497,3 +497,6 @@ impl Desk {
         self.terms.schedule.as_ref().map(|schedule| schedule.offered(offset(from), offset(to)))
     }
 }
+
+#[cfg(test)]
+mod tests;

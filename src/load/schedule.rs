@@ -51,8 +51,13 @@ impl Schedule {
             let lasts = nanos(phase.lasts);
             let gap = if phase.rate > 0.0 { 1e9 / phase.rate } else { f64::INFINITY };
             let count = if gap.is_finite() { (lasts as f64 / gap).ceil() as u64 } else { 0 };
-            spans.push(Span { before, count, start, end: start + lasts, gap });
-            before += count;
+            let mut span = Span { before, count, start, end: start + lasts, gap };
+            // What rounding puts at the end belongs to the next phase.
+            while span.count > 0 && span.moment(span.count - 1) >= span.end {
+                span.count -= 1;
+            }
+            before += span.count;
+            spans.push(span);
             start += lasts;
         }
         let mut schedule = Schedule { spans, at: 0, taken: 0, next: u64::MAX };

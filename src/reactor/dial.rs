@@ -1,7 +1,7 @@
 //! Dialling: connections that begin here. [`Dial`] says where to and how.
 //!
 //! A socket that connects is registered for both directions at once and does nothing until the
-//! world reports it; then [`conclude`] asks what became of it. It has one deadline, and its session
+//! world reports it; then `conclude` asks what became of it. It has one deadline, and its session
 //! is not called before there is a connection, or none.
 
 use std::io;

@@ -14,7 +14,7 @@ use crate::compare::result::{Point, Results, Run, VERSION};
 use crate::measure::Outcome;
 
 /// The name of the file in the folder of a comparison.
-pub(super) const FILE: &str = "results.json";
+const FILE: &str = "results.json";
 
 /// The results and where they are kept.
 pub(super) struct Ledger {
@@ -81,12 +81,7 @@ impl Ledger {
         let mut results = self.results.clone();
         results.points.iter_mut().for_each(prune);
         let json = serde_json::to_vec(&results).map_err(io::Error::from)?;
-        self.put(FILE, &json)
-    }
-
-    /// Writes another file of the comparison.
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        put(&self.folder.join(name), bytes)
+        put(&self.folder.join(FILE), &json)
     }
 }
 

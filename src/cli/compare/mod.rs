@@ -13,6 +13,8 @@ mod system;
 mod tracer;
 mod trial;
 
+use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use crate::compare::load::Workload;
 use crate::compare::model::{MODELS, plain};
 use crate::compare::plan::{Profile, Wishes};
 use crate::compare::result::Results;
-use crate::compare::{report, verdict};
+use crate::compare::{diff, report, table, verdict};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,8 +42,12 @@ Examples:
 Models:
   blocking, threads, pool[=N], spin, level, loop, loops[=N], go";
 
-/// The name of the page in the folder of a comparison.
+/// The names of the pages in the folder of a comparison.
 const REPORT: &str = "report.html";
+const DIFFERENCE: &str = "difference.html";
+
+/// Characters of a line where nobody says how many there are.
+const WIDTH: usize = 110;
 
 /// Compare I/O models: the same server, the same loads, several ways to wait
 #[derive(Debug, Args)]
@@ -143,15 +149,32 @@ impl Compare {
         self.show(&results?)
     }
 
-    /// The words to the terminal, the report to its file; of two results what has changed.
+    /// Tables and words to the terminal, the same with pictures to a page; of two results what has
+    /// changed.
     fn show(&self, results: &[Results]) -> Result<(), Failure> {
-        for results in results {
-            super::banner::print(verdict::text(&verdict::judge(results)).as_bytes());
-            let page = report::render(results);
-            ledger::put(&self.out.join(REPORT), page.as_bytes())?;
-        }
+        let (text, name, page) = match results {
+            [before, after] => {
+                (diff::table(before, after, width()), DIFFERENCE, diff::render(before, after))
+            }
+            [one, ..] => {
+                let words = verdict::text(&verdict::judge(one), width());
+                let text = format!("{}\n{words}", table::render(one, width()));
+                (text, REPORT, report::render(one))
+            }
+            [] => return Ok(()),
+        };
+        super::banner::print(text.as_bytes());
+        fs::create_dir_all(&self.out)?;
+        let path = self.out.join(name);
+        ledger::put(&path, page.as_bytes())?;
+        eprintln!("with pictures: {}", path.display());
         Ok(())
     }
+}
+
+/// Room of a line; a shell tells it when it is asked to (`export COLUMNS`).
+fn width() -> usize {
+    env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
@@ -51,12 +52,16 @@ pub(super) fn prepare(flags: &Compare) -> Result<Prepared, Failure> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         flag::register(signal, Arc::clone(&stop))?;
     }
-    let all = cpus::allowed().unwrap_or_else(|| Cpus::from(vec![0]));
+    // None where the system keeps no process to a CPU: then all run anywhere, and that is said.
+    let all = cpus::allowed().unwrap_or_else(|| Cpus::from(Vec::new()));
     let (server, client) = share_out(flags, all.numbers());
     // Whether the server's can be had is seen here, before its first run; the comparison itself then
     // stays out of the server's way.
-    server.pin()?;
-    client.pin()?;
+    for cpus in [&server, &client] {
+        if !cpus.numbers().is_empty() {
+            cpus.pin()?;
+        }
+    }
     let ground = Ground::new(server, client, stop);
     let mut left_out = Vec::new();
     let (models, contestants) = meet(flags, &ground, &mut left_out)?;
@@ -75,7 +80,8 @@ pub(super) fn prepare(flags: &Compare) -> Result<Prepared, Failure> {
     if plan.steps().is_empty() {
         return Err(nothing(&plan));
     }
-    Ok(Prepared { ground, models, plan, cpus: all.numbers().len() })
+    let cpus = thread::available_parallelism().map_or(1, usize::from).max(all.numbers().len());
+    Ok(Prepared { ground, models, plan, cpus })
 }
 
 /// The first CPU is the server's and the others are the client's, if nothing else is said.

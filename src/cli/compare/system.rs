@@ -142,7 +142,7 @@ fn pages(sockstat: &str) -> Option<i64> {
 
 /// Connections that were dropped because an accept queue was full, since the machine's start.
 pub(super) fn accept_overflows() -> Option<u64> {
-    listed(&text("/proc/net/netstat")?, "ListenDrops")
+    listed(&text("/proc/net/netstat")?, "ListenOverflows")
 }
 
 /// A counter of `TcpExt`: its names are in one line, its values in the next.

@@ -63,8 +63,7 @@ impl Ground {
     /// Starts a model with one row, which is enough for one load.
     pub(super) fn serve(&self, model: &str, row: &str) -> Result<Server, Halt> {
         let mut command = Command::new(&self.program);
-        command.args(["serve", "--control", "--model", model, "--cpus"]);
-        command.arg(self.server_cpus.to_string());
+        command.args(["serve", "--control", "--model", model]).args(keep_to(&self.server_cpus));
         for other in ["http", "https", "tcp-echo"] {
             let place = if other == row { "127.0.0.1:0" } else { "off" };
             command.args([format!("--{other}"), place.into()]);
@@ -78,7 +77,7 @@ impl Ground {
     pub(super) fn load(&self, load: &Load, address: &str, pace: &Pace) -> Result<Child, Halt> {
         let mut command = Command::new(&self.program);
         command.arg("load").args(load.arguments(address, pace)).args(["--json", "--cues"]);
-        command.args(["--cpus", &self.client_cpus.to_string()]);
+        command.args(keep_to(&self.client_cpus));
         Child::start("the load", &mut command, &self.stop)
     }
 
@@ -159,6 +158,11 @@ impl Server {
     pub(super) fn end(self) {
         let _ = self.child.finish(Instant::now() + PATIENCE);
     }
+}
+
+/// The flag that keeps a process to its CPUs, if it has some of its own.
+fn keep_to(cpus: &Cpus) -> Option<String> {
+    (!cpus.numbers().is_empty()).then(|| format!("--cpus={cpus}"))
 }
 
 /// Waits until the load says that it is so far.

@@ -82,8 +82,8 @@ fn standings(results: &Results, standings: &[Standing]) -> String {
         ));
     }
     format!(
-        "<div class=\"wide\"><table class=\"standings\"><caption>How many times each is behind the \
-         best at its worst place, and at how many places it is best or level with the best</caption>\
+        "<p class=\"soft\">How many times each is behind the best at its worst place, and at how many \
+         places it is best or level with the best:</p>\n<div class=\"wide\"><table class=\"standings\">\
          <thead><tr><td></td>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }

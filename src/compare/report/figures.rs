@@ -4,17 +4,17 @@
 
 use super::section;
 use crate::compare::charts::{places, workloads};
-use crate::compare::figure::{Better, Figure};
+use crate::compare::figure::Figure;
 use crate::compare::markup::escape;
-use crate::compare::rank::failing;
+use crate::compare::rank::{ahead, failing};
 use crate::compare::result::{Point, Results};
 use crate::compare::workload::Workload;
 
 /// All tables.
 pub(super) fn all(results: &Results) -> String {
     let tables: String = workloads(results).into_iter().map(|name| table(results, name)).collect();
-    let note = "The middle of the runs, and below it the lowest and the highest. The best at a place \
-                is marked; who did not serve everyone is greyed, and not in the running.";
+    let note = "The middle of the runs, and below it the lowest and the highest. Who is ahead \
+                at a place is marked: the best, and those level with it. Who did not serve everyone is greyed, and not ranked.";
     if tables.is_empty() { tables } else { section("figures", "All figures", note, &tables) }
 }
 
@@ -31,14 +31,15 @@ fn table(results: &Results, name: &str) -> String {
     let mut rows = String::new();
     for x in places(results, name) {
         let here: Vec<&Point> = points.iter().copied().filter(|point| point.x == x).collect();
-        let best: Vec<Option<f64>> = columns.iter().map(|figure| best(&here, *figure)).collect();
+        let ahead: Vec<Vec<String>> =
+            columns.iter().map(|figure| ahead(&here, *figure, &results.machine)).collect();
         for (index, point) in here.iter().enumerate() {
             let first = if index == 0 { " class=\"first\"" } else { "" };
             rows.push_str(&format!(
                 "<tr{first}><th scope=\"row\">{}<td class=\"model\">{}{}\n",
                 escape(&workload.mark(x)),
                 escape(&point.model),
-                row(point, &columns, &best)
+                row(point, &columns, &ahead)
             ));
         }
     }
@@ -53,19 +54,19 @@ fn table(results: &Results, name: &str) -> String {
     )
 }
 
-fn row(point: &Point, columns: &[Figure], best: &[Option<f64>]) -> String {
+fn row(point: &Point, columns: &[Figure], ahead: &[Vec<String>]) -> String {
     if let Some(why) = &point.refused {
         return format!("<td>0<td class=\"refused\" colspan=\"{}\">{}", columns.len(), escape(why));
     }
     let mut cells = format!("<td>{}", point.runs.len());
     let grey = failing(point).is_some();
-    for (figure, best) in columns.iter().zip(best) {
+    for (figure, ahead) in columns.iter().zip(ahead) {
         let Some(spread) = figure.spread(point) else {
             cells.push_str("<td>–");
             continue;
         };
         let show = |value| escape(&figure.unit().show(value));
-        let class = match (grey, *best == Some(spread.median)) {
+        let class = match (grey, ahead.contains(&point.model)) {
             (true, _) => " class=\"grey\"",
             (false, true) => " class=\"best\"",
             (false, false) => "",
@@ -79,18 +80,4 @@ fn row(point: &Point, columns: &[Figure], best: &[Option<f64>]) -> String {
         }
     }
     cells
-}
-
-/// The best median of a figure among those that serve everyone, if it ranks them at all.
-fn best(points: &[&Point], figure: Figure) -> Option<f64> {
-    let fit = points.iter().filter(|point| failing(point).is_none());
-    let medians: Vec<f64> =
-        fit.filter_map(|point| figure.spread(point)).map(|spread| spread.median).collect();
-    let best = match figure.better() {
-        Better::Higher => medians.iter().copied().reduce(f64::max),
-        Better::Lower => medians.iter().copied().reduce(f64::min),
-        Better::Neither => None,
-    };
-    // Where all are the same nobody is the best.
-    best.filter(|best| medians.iter().any(|median| median != best))
 }

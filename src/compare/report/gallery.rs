@@ -208,8 +208,8 @@ fn gallery(id: &str, title: &str, note: &str, plots: &[Plot]) -> String {
 /// A picture in the page: its title, its legend, itself.
 fn figure(plot: &Plot) -> String {
     let legend: String = plot
-        .lines
-        .iter()
+        .named()
+        .into_iter()
         .map(|line| {
             format!(
                 "<li data-slot=\"{}\">{}{}</li>",
@@ -219,8 +219,12 @@ fn figure(plot: &Plot) -> String {
             )
         })
         .collect();
+    let remark = match plot.remark {
+        "" => String::new(),
+        remark => format!("<p class=\"remark\">{}</p>", escape(remark)),
+    };
     format!(
-        "<figure class=\"card\"><figcaption>{}</figcaption><ul class=\"legend\">{legend}</ul>\n{}</figure>\n",
+        "<figure class=\"card\"><figcaption>{}</figcaption><ul class=\"legend\">{legend}</ul>{remark}\n{}</figure>\n",
         escape(&plot.title),
         plot.svg(Frame::Page)
     )

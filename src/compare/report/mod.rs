@@ -38,7 +38,10 @@ pub fn pictures(results: &Results) -> Vec<(String, String)> {
     let against = |workload: &str, figure: Figure, title: &str| {
         charts.against(workload, figure).map(|plot| titled(plot, title))
     };
-    let stall = charts.stalled().into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    // It shows what correction is, not a model; a project shows its own, if it was there.
+    let stalled = charts.stalled();
+    let own = stalled.iter().find(|(model, _)| *model == "loop");
+    let stall = own.or(stalled.first()).copied();
     let stall = stall.and_then(|(model, x)| charts.stall(model, x));
     let all = [
         ("throughput", against("keep-alive", Figure::Rate, "HTTP keep-alive: requests per second")),
@@ -90,7 +93,7 @@ fn lead(results: &Results) -> String {
 }
 
 /// A section of the page.
-fn section(id: &str, title: &str, note: &str, body: &str) -> String {
+pub(super) fn section(id: &str, title: &str, note: &str, body: &str) -> String {
     let note = match note.is_empty() {
         true => String::new(),
         false => format!("<p class=\"note\">{}</p>\n", prose(note)),

@@ -1,0 +1,302 @@
+//! The load generator against real sockets: its counts are the server's, and every way in which a
+//! server can be wrong has its own kind of error.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use readyloop::load::{Driver, Event, Fresh, Pace, Phase, Plan, Url};
+use readyloop::measure::Outcome;
+use readyloop::reactor::world::World;
+use readyloop::session::http::{Answered, Http, Reply};
+use readyloop::{Handle, Head, Limits, Reactor};
+
+/// What is measured of a server that serves.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn plan(url: &str) -> Plan {
+    let url: Url = url.parse().expect("a target");
+    Plan {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, url.port)),
+        url,
+        also: Vec::new(),
+        connections: 4,
+        depth: 1,
+        fresh: Fresh::Kept,
+        pace: Pace::Closed,
+        warmup: Duration::ZERO,
+        lasts: SHORT,
+        patience: Duration::from_secs(10),
+        size: 100,
+        idle: 0,
+        slow_readers: 0,
+        slow_writers: 0,
+    }
+}
+
+fn run(plan: Plan) -> Outcome {
+    assert_eq!(plan.check(), Ok(()));
+    let mut reactor = Reactor::new(Limits::default()).expect("a poll can be had");
+    let (now, instant) = (reactor.world().now(), Instant::now());
+    let clock = Rc::new(move || now + instant.elapsed());
+    let mut driver = Driver::new(plan, None, reactor, clock).expect("there is memory");
+    let mut seen = Vec::new();
+    loop {
+        match driver.step().expect("the poll works") {
+            Event::Done => break,
+            Event::None => {}
+            event => seen.push(event),
+        }
+    }
+    assert_eq!(seen, [Event::Open, Event::Begin, Event::End]);
+    driver.outcome()
+}
+
+/// Our own server, which counts.
+struct Server {
+    port: u16,
+    asked: Arc<AtomicU64>,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Server {
+        let asked = Arc::new(AtomicU64::new(0));
+        let (sender, receiver) = channel();
+        let counter = Arc::clone(&asked);
+        let thread = thread::spawn(move || {
+            let mut reactor = Reactor::new(Limits::default()).expect("a poll can be had");
+            let answer = move |head: &Head<'_>, reply: Reply<'_, '_>| -> Answered {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let text =
+                    if head.path() == "/long" { "long ".repeat(50_000) } else { "Hi".into() };
+                reply.text(200, &text)
+            };
+            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let token = reactor.listen(at, Http::new(answer)).expect("a port can be had");
+            let address = reactor.local_address(token).and_then(|address| address.as_inet());
+            sender.send((address, reactor.handle())).expect("the test waits");
+            reactor.run().expect("the poll works");
+        });
+        let (address, handle) = receiver.recv().expect("the loop starts");
+        let port = address.expect("it listens").port();
+        Server { port, asked, handle, thread: Some(thread) }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// All is well: the load's counts are the server's.
+fn counts_agree(server: &Server, plan: Plan) -> Outcome {
+    let outcome = run(plan);
+    assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
+    assert!(outcome.answered > 0);
+    assert_eq!(outcome.answered, server.asked());
+    assert_eq!(outcome.offered, outcome.answered);
+    assert_eq!(outcome.latency.count, outcome.answered);
+    outcome
+}
+
+#[test]
+fn a_closed_loop_counts_what_the_server_counts() {
+    let server = Server::start();
+    let outcome = counts_agree(&server, plan(&server.url("/")));
+    assert_eq!(outcome.connect.count, 4);
+    assert_eq!(outcome.service, outcome.latency);
+    assert!(outcome.fairness.is_some_and(|fairness| fairness.unserved == 0));
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start();
+    counts_agree(&server, Plan { depth: 8, ..plan(&server.url("/")) });
+}
+
+#[test]
+fn a_mix_knows_which_answer_is_whose() {
+    let server = Server::start();
+    let also = vec![(server.url("/long").parse().expect("a target"), 0.25)];
+    let outcome = counts_agree(&server, Plan { also, depth: 2, ..plan(&server.url("/")) });
+    assert!(outcome.bytes_in > outcome.answered / 5 * 250_000);
+}
+
+#[test]
+fn every_request_can_have_its_own_connection() {
+    let server = Server::start();
+    let fresh = Plan { fresh: Fresh::Request, ..plan(&server.url("/")) };
+    let outcome = counts_agree(&server, fresh);
+    assert!(outcome.connect.count > 4);
+}
+
+#[test]
+fn an_open_loop_sends_what_was_planned() {
+    let server = Server::start();
+    let pace = Pace::Open(vec![Phase { rate: 1000.0, lasts: SHORT }]);
+    let outcome = counts_agree(&server, Plan { pace, ..plan(&server.url("/")) });
+    assert_eq!(outcome.answered, 200);
+    assert_eq!((outcome.service.count, outcome.late.count), (200, 200));
+    let fresh = Plan {
+        pace: Pace::Open(vec![Phase { rate: 500.0, lasts: SHORT }]),
+        fresh: Fresh::Request,
+        ..plan(&server.url("/"))
+    };
+    assert_eq!(run(fresh).answered, 100);
+}
+
+#[test]
+fn connections_beside_are_open_and_are_not_counted() {
+    let server = Server::start();
+    let beside = Plan { idle: 3, slow_readers: 1, slow_writers: 1, ..plan(&server.url("/")) };
+    let outcome = run(beside);
+    assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
+    assert_eq!(outcome.connect.count, 9);
+    assert!(outcome.answered <= server.asked());
+}
+
+/// What a wrong server does with a request: it says this, and ends the connection if so.
+type Wrong = fn(number: u64) -> (Vec<u8>, bool);
+
+/// A server that is wrong in a certain way, on a thread for each connection.
+fn wrong(how: Wrong) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
+    let port = listener.local_addr().expect("it listens").port();
+    let number = Arc::new(AtomicU64::new(0));
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let number = Arc::clone(&number);
+            thread::spawn(move || {
+                let mut bytes = [0; 1024];
+                while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                    assert!(bytes[..count].ends_with(b"\r\n\r\n"));
+                    let (says, ends) = how(number.fetch_add(1, Ordering::Relaxed));
+                    if stream.write_all(&says).is_err() || ends {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn of_wrong(how: Wrong) -> Outcome {
+    let patience = Duration::from_millis(300);
+    run(Plan { connections: 2, patience, ..plan(&format!("http://127.0.0.1:{}/", wrong(how))) })
+}
+
+const RIGHT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello";
+
+#[test]
+fn answers_of_failure_are_errors_of_status() {
+    let outcome = of_wrong(|_| {
+        (b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".to_vec(), false)
+    });
+    assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.status));
+    assert!(outcome.errors.status > 0);
+    assert_eq!(outcome.latency.count, 0);
+}
+
+#[test]
+fn another_body_or_another_length_is_wrong() {
+    let outcome = of_wrong(|number| match number % 4 {
+        1 => (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHullo".to_vec(), false),
+        2 => (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nHello!".to_vec(), false),
+        _ => (RIGHT.to_vec(), false),
+    });
+    assert_eq!(outcome.errors.total(), outcome.errors.wrong);
+    assert!(outcome.errors.wrong > 0 && outcome.answered > 0);
+}
+
+#[test]
+fn the_same_body_in_another_dress_is_right() {
+    let outcome = of_wrong(|number| match number % 3 {
+        1 => (b"HTTP/1.1 200 Fine\r\nX: y\r\ncontent-length: 5\r\n\r\nHello".to_vec(), false),
+        2 => {
+            let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nHel\r\n2\r\nlo\r\n0\r\n\r\n";
+            (chunks.to_vec(), false)
+        }
+        _ => (RIGHT.to_vec(), false),
+    });
+    assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
+    assert!(outcome.answered > 0);
+}
+
+#[test]
+fn what_is_no_http_is_wrong_and_ends_the_connection() {
+    let outcome = of_wrong(|_| (b"220 mail.example ESMTP\r\n\r\n".to_vec(), false));
+    assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.wrong));
+    assert!(outcome.errors.wrong > 0);
+}
+
+#[test]
+fn more_than_was_asked_for_is_wrong() {
+    let outcome = of_wrong(|number| match number {
+        0..2 => (RIGHT.to_vec(), false),
+        _ => ([RIGHT, b"HTTP"].concat(), false),
+    });
+    assert!(outcome.errors.wrong > 0);
+}
+
+#[test]
+fn a_connection_that_ends_before_its_answer_is_closed() {
+    for how in [(|_| (Vec::new(), true)) as Wrong, |_| {
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nHello".to_vec(), true)
+    }] {
+        let outcome = of_wrong(how);
+        assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.closed));
+        assert!(outcome.errors.closed > 2, "the places are filled again");
+    }
+}
+
+#[test]
+fn a_connection_that_ends_after_its_answer_is_made_again() {
+    let outcome = of_wrong(|_| (RIGHT.to_vec(), true));
+    assert!(outcome.answered > 2);
+    assert_eq!(outcome.errors.status + outcome.errors.wrong + outcome.errors.timed_out, 0);
+    let outcome =
+        of_wrong(|_| (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end".to_vec(), true));
+    assert!(outcome.answered > 2);
+    assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
+}
+
+#[test]
+fn no_answer_is_a_time_out_that_the_latency_knows() {
+    let outcome = of_wrong(|_| (Vec::new(), false));
+    assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.timed_out));
+    assert_eq!(outcome.errors.timed_out, 2);
+    assert_eq!(outcome.latency.count, 2);
+    assert!(outcome.latency.min >= 290_000_000, "{}", outcome.latency.min);
+}
+
+#[test]
+fn nobody_there_is_an_error_of_connecting() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
+    let port = listener.local_addr().expect("it listens").port();
+    drop(listener);
+    let url = format!("http://127.0.0.1:{port}/");
+    let patience = Duration::from_millis(100);
+    let outcome = run(Plan { connections: 2, patience, ..plan(&url) });
+    assert_eq!((outcome.answered, outcome.errors.total()), (0, outcome.errors.connect));
+    assert!(outcome.errors.connect >= 2);
+}
