@@ -16,12 +16,13 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::door::{Guest, Wire};
-use super::gate::Gate;
+use super::gate::{Gate, Seat};
 use super::plan::Plan;
 use crate::buf::{Backlog, Out};
 use crate::connection::{Connection, Io, Life};
 use crate::error::{CloseReason, Phase};
 use crate::probe::{Fact, Probe};
+use crate::session::datagram::Peer;
 use crate::session::{Env, Job, Message, OffloadFailed, Op, Service};
 use crate::socket::Stream;
 use crate::time::Moment;
@@ -43,6 +44,9 @@ pub(super) struct Desk {
 
 /// A connection at a desk.
 pub(super) struct Line {
+    /// Dropped before the socket: the register must forget a descriptor before its number can be
+    /// another's.
+    _seat: Seat,
     pub(super) wire: Wire,
     pub(super) connection: Connection,
     pub(super) backlog: Backlog,
@@ -86,32 +90,35 @@ impl Desk {
 
     /// Serves a connection to its end.
     pub(super) fn serve(&mut self, guest: Guest) {
-        let Guest { seat, wire, peer, row, patience } = guest;
-        let token = seat.token;
+        let token = guest.seat.token;
+        log::debug!("accepted {token} from {}", guest.peer);
         self.tick();
         self.env.live = 1;
         self.env.draining = self.gate.is_draining();
         self.fact(Fact::Accepted { token, from: Token::new(u32::MAX, 0) });
-        let before = self.env.counters.responses.iter().sum::<u64>();
-        let opened = self.open(row, token, &peer);
-        let (reason, unsent) = match opened {
-            None => (CloseReason::Tls, 0),
+        let before = self.answers();
+        match self.open(guest.row, token, &guest.peer) {
+            None => self.count_end(token, CloseReason::Tls, before),
             Some(connection) => {
-                let told = self.env.draining.then_some(self.env.now);
-                let (backlog, shut, files) = (Backlog::default(), false, false);
-                let mut line =
-                    Line { wire, connection, backlog, token, patience, told, shut, files };
+                let mut line = Line::new(guest, connection, &self.env);
                 let reason = line.run(self);
                 line.connection.closed(reason, &mut self.env);
-                let unsent = line.backlog.len();
-                line.close(seat);
-                (reason, unsent)
+                // While it still has its seat: when all seats are free the counts are whole.
+                self.count_end(token, reason, before);
+                line.close();
             }
-        };
-        log::debug!("closed {token} of {peer}: {reason}, {unsent} bytes unsent");
-        self.fact(Fact::Closed { token, reason });
-        self.gate.answered(self.env.counters.responses.iter().sum::<u64>() - before);
+        }
         self.clear();
+    }
+
+    fn answers(&self) -> u64 {
+        self.env.counters.responses.iter().sum()
+    }
+
+    fn count_end(&mut self, token: Token, reason: CloseReason, before: u64) {
+        log::debug!("closed {token}: {reason}");
+        self.fact(Fact::Closed { token, reason });
+        self.gate.answered(self.answers() - before);
     }
 
     /// Nothing of a connection stays for the next one.
@@ -122,12 +129,7 @@ impl Desk {
         self.out.bytes.shrink_to(self.env.limits.high_water);
     }
 
-    fn open(
-        &mut self,
-        row: usize,
-        token: Token,
-        peer: &crate::session::datagram::Peer,
-    ) -> Option<Connection> {
+    fn open(&mut self, row: usize, token: Token, peer: &Peer) -> Option<Connection> {
         let plan = Arc::clone(&self.plan);
         let row_plan = plan.rows.get(row)?;
         let slot = self.services.get_mut(row)?;
@@ -146,6 +148,20 @@ impl Desk {
 }
 
 impl Line {
+    fn new(guest: Guest, connection: Connection, env: &Env) -> Self {
+        Line {
+            token: guest.seat.token,
+            _seat: guest.seat,
+            wire: guest.wire,
+            connection,
+            backlog: Backlog::default(),
+            patience: guest.patience,
+            told: env.draining.then_some(env.now),
+            shut: false,
+            files: false,
+        }
+    }
+
     /// Until it is over; answers why.
     fn run(&mut self, desk: &mut Desk) -> CloseReason {
         loop {
@@ -161,15 +177,12 @@ impl Line {
 
     /// Gives the socket back: in peace, or by a reset if what we had to say will never be sent,
     /// because an orderly end would tell the peer that this was all.
-    fn close(self, seat: super::gate::Seat) {
+    fn close(self) {
         if !self.backlog.is_empty()
             && let Wire::Inet(socket) = &self.wire
         {
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
-        // The register forgets the descriptor before its number can be another's.
-        drop(seat);
-        drop(self.wire);
     }
 
     /// Calls the connection.
