@@ -157,7 +157,7 @@ impl Compare {
                 (diff::table(before, after, width()), DIFFERENCE, diff::render(before, after))
             }
             [one, ..] => {
-                let words = verdict::text(&verdict::judge(one));
+                let words = verdict::text(&verdict::judge(one), width());
                 let text = format!("{}\n{words}", table::render(one, width()));
                 (text, REPORT, report::render(one))
             }
