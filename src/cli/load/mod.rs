@@ -141,7 +141,7 @@ impl Load {
         let tls = trust::peer(&plan.url, self.insecure, self.ca.as_deref())?;
         let driver = Driver::new(plan, tls, reactor, clock)?;
         let mut run = Run::new(driver, self)?;
-        run.to_the_end()?;
+        run.finish()?;
         run.report(self)
     }
 
@@ -285,7 +285,7 @@ impl<W: World> Run<W> {
         Ok(Run { driver, cues, bar, interrupted, asked_to_stop: false, begin: None, end: None })
     }
 
-    fn to_the_end(&mut self) -> Result<(), Failure> {
+    fn finish(&mut self) -> Result<(), Failure> {
         loop {
             if self.interrupted.load(Ordering::Relaxed) && !self.asked_to_stop {
                 self.asked_to_stop = true;

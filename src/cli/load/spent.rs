@@ -3,7 +3,7 @@
 use std::io;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::measure::ClientUse;
 
@@ -41,6 +41,5 @@ impl Spent {
 }
 
 fn micros(time: TimeVal) -> u64 {
-    let micros = time.tv_sec().saturating_mul(1_000_000).saturating_add(i64::from(time.tv_usec()));
-    u64::try_from(micros).unwrap_or(0)
+    u64::try_from(time.num_microseconds()).unwrap_or(0)
 }

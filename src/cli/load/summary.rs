@@ -10,6 +10,9 @@ const BUSY: f64 = 0.9;
 /// A client that is later than this with one request in a hundred distorts what it measures, ns.
 const LATE: u64 = 1_000_000;
 
+/// One figure of a distribution.
+type Figure = fn(&Spectrum) -> u64;
+
 /// The whole summary.
 pub(super) fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
@@ -52,7 +55,7 @@ fn percentiles(text: &mut String, outcome: &Outcome, is_open: bool) -> std::fmt:
         _ => "               latency",
     };
     writeln!(text, "{heads}")?;
-    let rows: [(&str, fn(&Spectrum) -> u64); 7] = [
+    let rows: [(&str, Figure); 7] = [
         ("mean", |spectrum| spectrum.mean as u64),
         ("min", |spectrum| spectrum.min),
         ("p50", |spectrum| spectrum.p50),

@@ -51,14 +51,14 @@ fn stalled(mut desk: Desk, places: usize, service: Duration) -> Outcome {
     let closed = !desk.is_open_loop();
     let mut now = Moment::START;
     while now < at(10_000) {
-        for place in 0..places {
-            let is_done = due[place].is_some_and(|done| done <= now);
+        for (place, due) in due.iter_mut().enumerate() {
+            let is_done = due.is_some_and(|done| done <= now);
             if is_done {
                 desk.answered(place, now);
-                due[place] = None;
+                *due = None;
             }
-            if is_done || closed && due[place].is_none() {
-                due[place] = desk.draw(place, now).map(|_| answers_at(now));
+            if is_done || closed && due.is_none() {
+                *due = desk.draw(place, now).map(|_| answers_at(now));
                 desk.rest(place, now);
             }
         }
