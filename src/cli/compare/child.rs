@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// Lines that may wait to be read here.
@@ -110,11 +110,11 @@ impl Child {
         }
     }
 
-    /// Sends it a signal, if it runs.
+    /// Sends a signal to it and to what it has started.
     pub(super) fn signal(&self, signal: Signal) {
         // Until it is waited for, its number belongs to nobody else.
         if let Ok(id) = i32::try_from(self.process.id()) {
-            let _ = kill(Pid::from_raw(id), signal);
+            let _ = killpg(Pid::from_raw(id), signal);
         }
     }
 
@@ -156,7 +156,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !matches!(self.process.try_wait(), Ok(Some(_))) {
-            let _ = self.process.kill();
+            self.signal(Signal::SIGKILL);
             let _ = self.process.wait();
         }
     }

@@ -131,7 +131,6 @@ fn meet(
         match ground.serve(&name, "http") {
             Ok(server) => {
                 let options = server.ready.options.clone();
-                server.end();
                 let workers = options.get("workers").and_then(|count| count.parse().ok());
                 contestants.push(Contestant { name: name.clone(), workers });
                 let what = what(&name).unwrap_or_default().into();

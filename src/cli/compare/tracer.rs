@@ -44,7 +44,6 @@ pub(super) fn calls(ground: &Ground, model: &str, load: &Load, pace: &Pace) -> R
             break calls;
         }
     };
-    server.end();
     if answered == 0 || calls == 0 {
         return Err(Halt::Failed("strace has seen nothing".into()));
     }
