@@ -48,6 +48,10 @@ func measure(s *server) sample {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	status, _ := os.ReadFile("/proc/self/status")
 	files, _ := os.ReadDir("/proc/self/fd")
+	descriptors := len(files)
+	if descriptors > 0 {
+		descriptors-- // the folder itself
+	}
 	return sample{
 		User:        usage.Utime.Nano() / 1000,
 		System:      usage.Stime.Nano() / 1000,
@@ -56,7 +60,7 @@ func measure(s *server) sample {
 		RunDelay:    runDelay(),
 		Resident:    field(string(status), "VmRSS:"),
 		Threads:     field(string(status), "Threads:"),
-		Descriptors: max(len(files)-1, 0),
+		Descriptors: descriptors,
 		Connections: s.live(),
 	}
 }

@@ -175,11 +175,32 @@ func (x *exchange) compute(micros string) error {
 
 var sink atomic.Uint64
 
-// burn computes for so long on the thread that runs this goroutine.
+// rounds is how many rounds of work this machine does in a millisecond when nothing disturbs it.
+var rounds = roundsPerMillisecond()
+
+func roundsPerMillisecond() uint64 {
+	const count = 20_000
+	best := time.Hour
+	for i := 0; i < 20; i++ {
+		start := time.Now()
+		work(count)
+		if took := time.Since(start); took < best {
+			best = took
+		}
+	}
+	return count * uint64(time.Millisecond) / uint64(best+1)
+}
+
+// burn computes for so long. It counts rounds and not time: while a goroutine waits for its turn the
+// clock goes on, and it would take the others' work for its own.
 func burn(time_ time.Duration) {
+	work(rounds * uint64(time_) / uint64(time.Millisecond))
+}
+
+func work(count uint64) {
 	state := uint64(1)
-	for start := time.Now(); time.Since(start) < time_; {
-		for range [1000]struct{}{} {
+	for ; count > 0; count-- {
+		for i := 0; i < 20; i++ {
 			state = state*6364136223846793005>>17 | state<<47
 		}
 	}
@@ -196,7 +217,10 @@ func (x *exchange) pour(text string) error {
 		return nil
 	}
 	for left := int(count); left > 0; {
-		n := min(left, len(block))
+		n := len(block)
+		if left < n {
+			n = left
+		}
 		if _, err := x.out.Write(block[:n]); err != nil {
 			return err
 		}
