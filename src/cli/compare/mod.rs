@@ -158,7 +158,8 @@ impl Compare {
             }
             [one, ..] => {
                 let words = verdict::text(&verdict::judge(one), width());
-                let text = format!("{}\n{words}", table::render(one, width()));
+                let text = format!("{}{}\n\n{words}", table::render(one, width()), table::LEGEND);
+                self.draw(one)?;
                 (text, REPORT, report::render(one))
             }
             [] => return Ok(()),
@@ -170,11 +171,22 @@ impl Compare {
         eprintln!("with pictures: {}", path.display());
         Ok(())
     }
+
+    /// The pictures that stand alone, for those who write about it.
+    fn draw(&self, results: &Results) -> Result<(), Failure> {
+        fs::create_dir_all(&self.out)?;
+        for (name, picture) in report::pictures(results) {
+            ledger::put(&self.out.join(format!("{name}.svg")), picture.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
-/// Room of a line; a shell tells it when it is asked to (`export COLUMNS`).
+/// Room of a line: as told (`COLUMNS`), or the terminal's.
 fn width() -> usize {
-    env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH)
+    let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = terminal_size::terminal_size().map(|(columns, _)| columns.0.into());
+    told.or(terminal).unwrap_or(WIDTH)
 }
 
 #[cfg(test)]
