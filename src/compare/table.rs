@@ -11,12 +11,13 @@ use super::result::{Point, Results};
 use super::workload::Workload;
 
 /// Columns in their order, each with its rank when there is no room for all.
-const COLUMNS: [(Figure, &str, u8); 13] = [
+const COLUMNS: [(Figure, &str, u8); 14] = [
     (Figure::Rate, "req/s", 0),
     (Figure::PerCpu, "req/CPU s", 2),
     (Figure::P50, "p50", 4),
     (Figure::P99, "p99", 1),
     (Figure::P999, "p99.9", 5),
+    (Figure::ServiceP999, "uncorrected", 4),
     (Figure::Max, "longest", 10),
     (Figure::Cpu, "CPU/req", 3),
     (Figure::Calls, "calls/req", 7),
@@ -73,9 +74,18 @@ fn table(results: &Results, name: &str, width: usize) -> String {
 /// The columns that have figures, as many as there is room for.
 fn columns(points: &[&Point], room: usize) -> Vec<(Figure, &'static str)> {
     let has = |figure: Figure| points.iter().any(|point| figure.spread(point).is_some());
-    let telling = |figure: Figure| {
-        let worth = |point: &&Point| figure.spread(point).is_some_and(|spread| spread.high > 0.0);
-        figure != Figure::Errors || points.iter().any(worth)
+    let median = |point: &Point, figure: Figure| figure.spread(point).map(|spread| spread.median);
+    let telling = |figure: Figure| match figure {
+        Figure::Errors => {
+            points.iter().any(|point| figure.spread(point).is_some_and(|spread| spread.high > 0.0))
+        }
+        // What forgetting the intended start would have hidden, where it would have hidden much.
+        Figure::ServiceP999 => points.iter().any(|point| {
+            median(point, Figure::P999)
+                .zip(median(point, figure))
+                .is_some_and(|(corrected, uncorrected)| corrected > 2.0 * uncorrected)
+        }),
+        _ => true,
     };
     let mut ranked: Vec<_> =
         COLUMNS.into_iter().filter(|(figure, ..)| has(*figure) && telling(*figure)).collect();

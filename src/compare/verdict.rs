@@ -331,23 +331,17 @@ fn missing(results: &Results, name: &str) -> Vec<String> {
         let ours = |point: &&Point| point.workload == name && point.model == model.name;
         let mut points: Vec<&Point> = results.points.iter().filter(ours).collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let axis = places(results, name);
-        for point in &points {
-            if let Some(why) = &point.refused {
-                said.push(format!(
-                    "`{}` was not run at {}: {why}.",
-                    model.name,
-                    workload.at(point.x)
-                ));
-            }
-        }
+        let refused: Vec<(f64, String)> =
+            points.iter().filter_map(|point| Some((point.x, point.refused.clone()?))).collect();
         let failed: Vec<(f64, String)> =
             points.iter().filter_map(|point| Some((point.x, failing(point)?))).collect();
-        if let (Some((from, why)), Some((to, _))) = (failed.first(), failed.last()) {
-            let place = workload.region(&axis, *from, *to);
-            let said_of = format!("`{}` is not ranked {place}: {why}", model.name);
-            let at = if from == to { "" } else { " at the first of these points" };
-            said.push(format!("{said_of}{at}."));
+        let axis = places(results, name);
+        for (places, what) in [(refused, "was not run"), (failed, "is not ranked")] {
+            if let (Some((from, why)), Some((to, _))) = (places.first(), places.last()) {
+                let place = workload.region(&axis, *from, *to);
+                let at = if from == to { "" } else { " at the first of these points" };
+                said.push(format!("`{}` {what} {place}: {why}{at}.", model.name));
+            }
         }
     }
     said

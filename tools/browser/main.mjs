@@ -4,13 +4,14 @@ import home from "./home.mjs";
 import look from "./look.mjs";
 import notes from "./notes.mjs";
 import push from "./push.mjs";
+import report from "./report.mjs";
 import restart from "./restart.mjs";
 import { Stage } from "./stage.mjs";
 
 const stage = new Stage(process.argv[2]);
 try {
   await stage.begin();
-  for (const tests of [home, notes, chat, push, restart, look]) await tests(stage);
+  for (const tests of [home, notes, chat, push, restart, report, look]) await tests(stage);
 } catch (error) {
   stage.bad("everything ended early", error);
 }

@@ -134,6 +134,25 @@ export class Stage {
     return page;
   }
 
+  /** A page from the disk, as somebody opens it who was sent it. */
+  async file(path) {
+    const page = await this.#browsers[0].newPage();
+    this.#watch(page);
+    await page.goto(`file://${path}`);
+    return page;
+  }
+
+  /** Runs the program to its end. */
+  async run(...args) {
+    const child = spawn(this.#program, args, { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (data) => (said += data));
+    const late = setTimeout(() => child.kill("SIGINT"), 120_000);
+    const [code] = await once(child, "exit");
+    clearTimeout(late);
+    if (code !== 0) throw new Error(`${args[0]} ended with ${code}: ${said.slice(-500)}`);
+  }
+
   async go(page, path) {
     this.visited.add(path.replace(/#.*/, ""));
     await page.goto(this.web + path);
