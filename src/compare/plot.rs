@@ -103,7 +103,7 @@ struct Layout {
 impl Frame {
     fn layout(self) -> Layout {
         match self {
-            Self::Page => Layout { width: 480, height: 304, top: 36, right: 18, text: 12 },
+            Self::Page => Layout { width: 480, height: 304, top: 36, right: 26, text: 12 },
             Self::Alone => Layout { width: 760, height: 404, top: 72, right: 136, text: 13 },
         }
     }
