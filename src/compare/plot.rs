@@ -4,6 +4,8 @@
 //! into it: plotters draws in marker colours, each of which becomes a class, and a style sheet gives
 //! the class its colour in light and in dark. So the same picture suits a page and a README.
 
+use std::ops::Range;
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -269,7 +271,27 @@ fn whisker(root: &Area<'_>, x: i32, low: i32, high: i32, slot: usize) -> Drawn {
 fn trace(root: &Area<'_>, line: &Line, places: &[(i32, i32)]) -> Drawn {
     let kind = if line.dashed { DASHED } else { SOLID };
     let style = ShapeStyle::from(&colour(kind, line.slot)).stroke_width(px(2) as u32);
-    root.draw(&PathElement::new(places.to_vec(), style))
+    for piece in pieces(line) {
+        let piece: Vec<(i32, i32)> = places.get(piece).unwrap_or_default().to_vec();
+        root.draw(&PathElement::new(piece, style))?;
+    }
+    Ok(())
+}
+
+/// A line over time is not drawn where there was nothing to measure.
+fn pieces(line: &Line) -> Vec<Range<usize>> {
+    let gaps = line.dots.windows(2).filter_map(|pair| Some(pair.last()?.x - pair.first()?.x));
+    let gaps: Vec<f64> = gaps.collect();
+    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    let is_gap = |gap: f64| line.dense && gap > 2.5 * least;
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for (index, _) in gaps.iter().enumerate().filter(|(_, gap)| is_gap(**gap)) {
+        pieces.push(from..index + 1);
+        from = index + 1;
+    }
+    pieces.push(from..line.dots.len());
+    pieces
 }
 
 /// Where a line has its shapes: at all points, or at a few of very many.
@@ -452,6 +474,16 @@ mod tests {
         assert!(svg.contains("class=\"s5\"") && svg.contains("class=\"s1 dash\""));
         assert!(svg.contains("class=\"f5\"") && svg.contains("class=\"s5 whisker\""));
         assert!(!svg.contains("=\"#"), "no colour is left");
+    }
+
+    #[test]
+    fn a_line_over_time_breaks_where_nothing_was_measured() {
+        let dot = |x: f64| Dot { x, y: 1.0, spread: None, said: String::new() };
+        let dots = [0.0, 1.0, 2.0, 9.0, 10.0].map(dot).to_vec();
+        let line = Line { dots, dense: true, ..Line::default() };
+        assert_eq!(pieces(&line), [0..3, 3..5]);
+        assert_eq!(pieces(&Line { dense: false, ..line }), vec![0..5]);
+        assert_eq!(pieces(&Line { dense: true, ..Line::default() }), vec![0..0]);
     }
 
     #[test]
