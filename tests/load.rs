@@ -1,6 +1,8 @@
 //! The load generator against real sockets: its counts are the server's, and every way in which a
 //! server can be wrong has its own kind of error.
 
+#![cfg(feature = "cli")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
