@@ -69,6 +69,11 @@ pub enum Fact {
         /// True for a write.
         writing: bool,
     },
+    /// An accept found nobody waiting.
+    NobodyWaits {
+        /// The listener.
+        token: Token,
+    },
     /// A budget ran out; the rest waits in the run queue.
     Budget {
         /// Whose.
@@ -177,6 +182,8 @@ pub struct Counters {
     pub written_bytes: u64,
     /// Reads and writes that would have blocked.
     pub would_blocks: u64,
+    /// Accepts that found nobody waiting.
+    pub accepts_in_vain: u64,
     /// Budgets that ran out.
     pub budget_stops: u64,
     /// Deadlines put into the timer heap.
@@ -260,6 +267,7 @@ impl Probe for Counters {
                 self.written_bytes += bytes as u64;
             }
             Fact::Blocked { .. } => self.would_blocks += 1,
+            Fact::NobodyWaits { .. } => self.accepts_in_vain += 1,
             Fact::Budget { .. } => self.budget_stops += 1,
             Fact::Armed { .. } => self.timers_armed += 1,
             Fact::Fired { .. } => self.timers_fired += 1,

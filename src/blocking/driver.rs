@@ -328,6 +328,10 @@ impl Line {
     /// The read direction has ended. While draining that was we, so a request on its way may still
     /// come: it gets as long as an idle connection does.
     fn end(&mut self, desk: &mut Desk) {
+        // It was cut in the middle of this read: first the connection is told why.
+        if self.told.is_none() && desk.gate.is_draining() {
+            return desk.tick();
+        }
         let waits = self.told.is_some_and(|since| {
             desk.env.now.since(since) < desk.env.limits.drain_idle
                 && self.connection.life() != Life::Lingering

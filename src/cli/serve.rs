@@ -202,6 +202,10 @@ impl Serve {
         }
         let (plan, left_out): (Vec<_>, Vec<_>) =
             self.plan()?.into_iter().partition(|(kind, _)| model::serves(*kind));
+        if plan.is_empty() {
+            let what = format!("every row that --model {model} serves is off");
+            return Err(Failure::new(Fault::Usage, what));
+        }
         let _logger = Logger::start(&self.levels());
         let mut posts = Vec::new();
         for (kind, place) in &plan {

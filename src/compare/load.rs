@@ -74,7 +74,7 @@ pub struct Load {
 /// Connections of workloads with another axis.
 const USUAL: u64 = 64;
 
-/// Active connections beside idle or slow ones.
+/// Active connections beside idle or slow ones, and of those among whom some wait for computing.
 const FEW: u64 = 16;
 
 /// Planned requests a second while the server is stopped.
@@ -84,8 +84,8 @@ const STALL_RATE: f64 = 2000.0;
 /// the client's that one client can ask twice of what the server can do.
 const OVERLOAD_COMPUTE: f64 = 100.0;
 
-/// The window of computing is not made longer than this.
-const COMPUTE_WINDOW: Duration = Duration::from_secs(2);
+/// More than this is not waited for until all connections have been computed for once.
+const COMPUTE_ROUND: Duration = Duration::from_secs(1);
 
 /// Bytes of an echo.
 const ECHO: u64 = 64;
@@ -185,6 +185,7 @@ impl Load {
         let x = self.x as u64;
         let (connections, beside) = match self.workload {
             Workload::Idle | Workload::Slow => (usual(FEW), x),
+            Workload::Mix => (usual(FEW), 0),
             workload if workload.counts_connections() => (x, 0),
             _ => (usual(USUAL), 0),
         };
@@ -197,14 +198,26 @@ impl Load {
         match self.workload {
             Workload::Stall => pace.window.max(self.stop() * 3),
             Workload::Overload => self.phase(pace) * 3,
-            // On one CPU all connections are computed for in turn: two turns at least.
-            Workload::Compute => {
-                let connections = self.shape(pace.connections).connections as f64;
-                let turns = Duration::try_from_secs_f64(2.0 * connections * self.x / 1e6);
-                pace.window.max(turns.unwrap_or_default().min(COMPUTE_WINDOW))
-            }
+            // Two rounds at least.
+            Workload::Compute | Workload::Mix => pace.window.max(self.round(pace) * 2),
             _ => pace.window,
         }
+    }
+
+    /// Before the window: as the pace has it, or until what is computed for everybody has been
+    /// computed once. Until then those who had luck are served and the others are not.
+    pub fn warmup(&self, pace: &Pace) -> Duration {
+        match self.workload {
+            Workload::Compute | Workload::Mix => pace.warmup.max(self.round(pace)),
+            _ => pace.warmup,
+        }
+    }
+
+    /// How long one CPU computes when all connections ask for it at once.
+    fn round(&self, pace: &Pace) -> Duration {
+        let connections = self.shape(pace.connections).connections as f64;
+        let round = Duration::try_from_secs_f64(connections * self.x / 1e6);
+        round.unwrap_or_default().min(COMPUTE_ROUND)
     }
 
     /// How long the server is stopped.
@@ -261,7 +274,7 @@ impl Load {
         if self.workload != Workload::Overload {
             list.push(format!("--duration={}ms", self.window(pace).as_millis()));
         }
-        list.push(format!("--warmup={}ms", pace.warmup.as_millis()));
+        list.push(format!("--warmup={}ms", self.warmup(pace).as_millis()));
         list
     }
 

@@ -255,7 +255,7 @@ impl Plan {
         let Shape { connections, beside } = load.shape(self.pace.connections);
         let each = if load.workload.row() == "https" { TLS_CONNECTION } else { CONNECTION };
         let opening = each * u32::try_from(connections + beside).unwrap_or(u32::MAX);
-        PROCESSES + opening + self.pace.warmup + load.window(&self.pace)
+        PROCESSES + opening + load.warmup(&self.pace) + load.window(&self.pace)
     }
 
     /// How long all of it takes.

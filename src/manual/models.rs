@@ -69,7 +69,9 @@
 //! answers the same bytes to well-formed requests, but with a parser of its own, which checks much
 //! less, and with Go's TLS. So it compares programs, not only models. It is built when it is first
 //! asked for; what it counts is what the kernel says of it. It has no WebSocket, and of the limits
-//! only `--idle`.
+//! only `--idle`. Its sockets are opened as the others' are (`--nodelay`, `--keep-alive`, deferred
+//! accept), but what waits unsent in the kernel is not limited. Computing is timed by the clock of
+//! the thread, as everywhere, and its goroutine keeps its thread for so long.
 //!
 //! # What differs and cannot be equal
 //!
@@ -97,8 +99,8 @@
 //!   direction of each socket. What has been sent is still read and answered; a connection at rest
 //!   ends within `Limits::drain_idle`. An idle loop wakes for nothing; an idle acceptor looks twice
 //!   a second whether it is closing time.
-//! * **Counters.** `Sample::calls` has the calls that carry bytes, connections and readiness. Setting
-//!   options, closing, starting a thread, locks (`futex`) and the level-triggered loop's changes
-//!   of interest are not in it; a tracer counts them all.
+//! * **Counters.** `Sample::calls` has the calls that carry bytes, connections and readiness, those that
+//!   came too early included. Setting options, registering (`epoll_ctl`), closing, starting a
+//!   thread and locks (`futex`) are not in it; a tracer counts them all.
 //! * **Memory.** The C library gives threads arenas of their own, so what threads have freed stays
 //!   with them.

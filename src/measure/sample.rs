@@ -51,7 +51,7 @@ pub struct Calls {
     pub reads: u64,
     /// Writes that took bytes.
     pub writes: u64,
-    /// Reads and writes that would have blocked (or whose time was up).
+    /// Reads, writes and accepts that would have blocked (or whose time was up).
     pub would_blocks: u64,
     /// Connections accepted.
     pub accepts: u64,

@@ -66,6 +66,7 @@ pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut
                 open(socket, peer, listener, &service, tls, table, core);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                core.fact(Fact::NobodyWaits { token: listener });
                 entry.readable = false;
                 return resumed(entry, listener, core);
             }

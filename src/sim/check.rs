@@ -477,7 +477,10 @@ impl Probe for Check {
         self.note(|| format!("{fact:?}"));
         let event = self.event.take();
         match fact {
-            Fact::Polled { .. } | Fact::Armed { .. } | Fact::Stale { .. } => return,
+            Fact::Polled { .. }
+            | Fact::Armed { .. }
+            | Fact::Stale { .. }
+            | Fact::NobodyWaits { .. } => return,
             Fact::Budget { token } => {
                 let turn = self.turn;
                 if let Some(entry) = self.seen.get_mut(&token) {

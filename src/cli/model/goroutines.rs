@@ -33,8 +33,22 @@ pub(super) fn become_server(setup: &Setup) -> Failure {
 
 fn command(setup: &Setup) -> Result<Command, Failure> {
     let mut command = Command::new(server()?);
+    let mut named = Vec::new();
     for post in &setup.posts {
-        command.arg(format!("-{}={}", post.kind.name(), post.how.address));
+        let name = post.kind.name();
+        if named.contains(&name) {
+            let what = format!("--model go serves {name} at one address only");
+            return Err(Failure::new(Fault::Usage, what));
+        }
+        named.push(name);
+        command.arg(format!("-{name}={}", post.how.address));
+        // The same for all rows, but for what only rows can have whose clients begin.
+        command.arg(format!("-nodelay={}", post.how.nodelay));
+        command
+            .arg(format!("-keep-alive={}s", post.how.keep_alive.map_or(0, |time| time.as_secs())));
+        if post.how.peer_speaks_first {
+            command.arg("-defer-accept");
+        }
     }
     if setup.posts.iter().any(|post| post.kind == Kind::Https) {
         let files = setup.secure.as_ref().and_then(|secure| secure.files.as_ref());
@@ -103,5 +117,5 @@ fn absent(error: &io::Error) -> Failure {
         ErrorKind::NotFound => "--model go needs Go, and there is no `go` in the PATH".into(),
         _ => format!("--model go: `go` cannot be run: {error}"),
     };
-    Failure::new(Fault::Runtime, what).advise("Go 1.21 or later, from https://go.dev/dl/")
+    Failure::new(Fault::Runtime, what).advise("Go 1.19 or later, from https://go.dev/dl/")
 }

@@ -237,7 +237,7 @@ fn add(totals: &mut Totals, snapshot: &Snapshot) {
         polls: calls.polls + counters.turns,
         reads: calls.reads + counters.reads,
         writes: calls.writes + counters.writes,
-        would_blocks: calls.would_blocks + counters.would_blocks,
+        would_blocks: calls.would_blocks + counters.would_blocks + counters.accepts_in_vain,
         accepts: calls.accepts + counters.accepted,
     };
     if let Some(turns) = &mut totals.turns {

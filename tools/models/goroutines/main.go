@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"flag"
 	"fmt"
@@ -24,6 +25,7 @@ const drainIdle = 500 * time.Millisecond
 // What all connections share.
 type server struct {
 	idle     time.Duration
+	nodelay  bool
 	draining atomic.Bool
 	mutex    sync.Mutex
 	open     map[net.Conn]struct{}
@@ -68,6 +70,9 @@ func (s *server) accept(l net.Listener, serve func(*server, net.Conn)) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
+		if tcp, is := c.(*net.TCPConn); is && !s.nodelay {
+			tcp.SetNoDelay(false)
+		}
 		s.enter(c)
 		go func() {
 			defer s.leave(c)
@@ -109,11 +114,53 @@ func echo(s *server, c net.Conn) {
 	}
 }
 
-func listen(at string) (net.Listener, error) {
-	if path, found := strings.CutPrefix(at, "unix:"); found {
+// How sockets are to be, as the other models have them.
+type options struct {
+	nodelay   bool
+	keepAlive time.Duration
+	defers    bool
+}
+
+// listen opens a socket with these options; first says that clients of this row begin.
+func (o options) listen(at string, first bool) (net.Listener, error) {
+	if path, found := after(at, "unix:"); found {
 		return net.Listen("unix", path)
 	}
-	return net.Listen("tcp", at)
+	config := net.ListenConfig{KeepAlive: -1}
+	if o.keepAlive > 0 {
+		config.KeepAlive = o.keepAlive
+	}
+	if first && o.defers && runtime.GOOS == "linux" {
+		const deferAccept = 9 // TCP_DEFER_ACCEPT
+		config.Control = func(_, _ string, c syscall.RawConn) error {
+			var failed error
+			err := c.Control(func(fd uintptr) {
+				failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, deferAccept, 1)
+			})
+			if err != nil {
+				return err
+			}
+			return failed
+		}
+	}
+	return config.Listen(context.Background(), "tcp", at)
+}
+
+// onOff is how the other models print a switch.
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+// queue is how many connections the kernel keeps until they are accepted: Go asks for all it may.
+func queue() string {
+	most, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(most))
 }
 
 func fail(err error) {
@@ -130,16 +177,20 @@ func main() {
 	idle := flag.Duration("idle", time.Minute, "how long a connection may be silent")
 	within := flag.Duration("drain", 10*time.Second, "how long a graceful end may take")
 	control := flag.Bool("control", false, "answer questions on stdin")
+	var sockets options
+	flag.BoolVar(&sockets.nodelay, "nodelay", true, "send small writes at once")
+	flag.DurationVar(&sockets.keepAlive, "keep-alive", 0, "probe peers that are silent for so long")
+	flag.BoolVar(&sockets.defers, "defer-accept", false, "accept web clients when they have begun")
 	flag.Parse()
 
-	s := &server{idle: *idle, open: map[net.Conn]struct{}{}}
+	s := &server{idle: *idle, nodelay: sockets.nodelay, open: map[net.Conn]struct{}{}}
 	rows := map[string]string{}
 	var listeners []net.Listener
 	row := func(name, at string, wrap func(net.Listener) net.Listener, serve func(*server, net.Conn)) {
 		if at == "" {
 			return
 		}
-		l, err := listen(at)
+		l, err := sockets.listen(at, name != "tcp-echo")
 		if err != nil {
 			fail(err)
 		}
@@ -162,14 +213,19 @@ func main() {
 
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	options := map[string]string{
-		"gomaxprocs":  fmt.Sprint(runtime.GOMAXPROCS(0)),
-		"go":          runtime.Version(),
-		"read-buffer": "4k",
-		"idle":        idle.String(),
+	shown := map[string]string{
+		"gomaxprocs":     fmt.Sprint(runtime.GOMAXPROCS(0)),
+		"go":             runtime.Version(),
+		"read-buffer":    "4k, of tcp-echo 64k",
+		"write-buffer":   "4k",
+		"idle":           idle.String(),
+		"nodelay":        onOff(sockets.nodelay),
+		"keep-alive":     sockets.keepAlive.String(),
+		"defer-accept":   onOff(sockets.defers),
+		"accept-backlog": queue(),
 	}
 	if *control {
-		go answer(s, ready{Model: "go", Rows: rows, Options: options}, signals)
+		go answer(s, ready{Model: "go", Rows: rows, Options: shown}, signals)
 	} else {
 		for name, at := range rows {
 			fmt.Printf("%s\t%s\n", name, at)

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -144,8 +146,8 @@ func (x *exchange) line() (string, error) {
 
 func (x *exchange) serve() error {
 	is := x.req.method == "GET" || x.req.method == "HEAD"
-	bytesOf, hasBytes := strings.CutPrefix(x.req.path, "/bytes/")
-	micros, hasMicros := strings.CutPrefix(x.req.path, "/compute/")
+	bytesOf, hasBytes := after(x.req.path, "/bytes/")
+	micros, hasMicros := after(x.req.path, "/compute/")
 	switch {
 	case x.req.path == "/plaintext" && is:
 		return x.answer(200, "text/plain", []byte("Hello, World!"))
@@ -175,26 +177,29 @@ func (x *exchange) compute(micros string) error {
 
 var sink atomic.Uint64
 
-// rounds is how many rounds of work this machine does in a millisecond when nothing disturbs it.
-var rounds = roundsPerMillisecond()
-
-func roundsPerMillisecond() uint64 {
-	const count = 20_000
-	best := time.Hour
-	for i := 0; i < 20; i++ {
-		start := time.Now()
-		work(count)
-		if took := time.Since(start); took < best {
-			best = took
-		}
-	}
-	return count * uint64(time.Millisecond) / uint64(best+1)
+// after is what follows a prefix.
+func after(text, prefix string) (string, bool) {
+	return strings.TrimPrefix(text, prefix), strings.HasPrefix(text, prefix)
 }
 
-// burn computes for so long. It counts rounds and not time: while a goroutine waits for its turn the
-// clock goes on, and it would take the others' work for its own.
-func burn(time_ time.Duration) {
-	work(rounds * uint64(time_) / uint64(time.Millisecond))
+// burn computes for so long, by the clock of the thread: the one on the wall goes on while others
+// have the CPU, and would take their work for ours.
+func burn(span time.Duration) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for start := spent(); spent()-start < span; {
+		work(100)
+	}
+}
+
+// spent is the CPU time that this thread has had.
+func spent() time.Duration {
+	const thread = 1 // RUSAGE_THREAD, which Linux alone has
+	var usage syscall.Rusage
+	if syscall.Getrusage(thread, &usage) != nil {
+		return time.Duration(time.Now().UnixNano())
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func work(count uint64) {
