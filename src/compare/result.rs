@@ -75,6 +75,9 @@ pub struct Point {
 /// One run: a fresh server, a fresh client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
+    /// In which round, from zero: runs of one round saw the same weather.
+    #[serde(default)]
+    pub round: u32,
     /// What the client saw. Its histograms are kept for the middle run of a point only, by p99;
     /// the percentiles of all.
     pub load: Outcome,
@@ -91,7 +94,8 @@ pub struct Run {
     /// Connections that the kernel dropped because the accept queue was full, since before the
     /// server's start.
     pub accept_overflows: u64,
-    /// After a stall or an overload: how long until latency was as before, ms.
+    /// After a stall or an overload: how long until latency was as before, ms; if it never was, how
+    /// long that was watched.
     pub recovery_ms: Option<f64>,
     /// System calls a request as a tracer counted them, where one looked.
     pub traced_calls: Option<f64>,

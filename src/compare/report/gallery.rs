@@ -141,7 +141,8 @@ const TOPICS: [Topic; 11] = [
     Topic {
         id: "recovery",
         title: "Recovery",
-        note: "How long after a stop, or after an overload, until latency was as before.",
+        note: "How long after a stop, or after an overload, until latency was as before. A run in which it \
+               never was counts with all the time there was: it took at least that long.",
         pictures: &[("stall", Figure::Recovery), ("overload", Figure::Recovery)],
     },
 ];

@@ -246,6 +246,7 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
         })
         .collect();
     Run {
+        round: index as u32,
         load: Outcome {
             url: "http://127.0.0.1:40001/plaintext".into(),
             options: BTreeMap::from([("connections".into(), open.to_string())]),
