@@ -74,6 +74,10 @@ impl<'r> Charts<'r> {
             .flat_map(|dot| [Some(dot.y), dot.spread.map(|s| s.0), dot.spread.map(|s| s.1)])
             .flatten()
             .collect();
+        // Nothing was queued anywhere, and fewer pages than before are no picture.
+        if figure == Figure::Kernel && values.iter().all(|value| *value <= 0.0) {
+            return None;
+        }
         let scale = scale_of(figure, &values);
         let dashed = lines.iter().any(|line| line.dashed);
         let plot = Plot {

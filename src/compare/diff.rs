@@ -277,6 +277,7 @@ mod tests {
         let mut after = make_up();
         for run in after.points.iter_mut().flat_map(|point| &mut point.runs) {
             run.load.answered = run.load.answered * 3 / 4;
+            run.load.ticks.iter_mut().for_each(|tick| tick.answered = tick.answered * 3 / 4);
         }
         let changes = changes(&before, &after);
         assert!(changes.windows(2).all(|pair| pair[0].size() >= pair[1].size()));

@@ -1,11 +1,13 @@
 //! What can be read from a run: each figure's name, unit, and which way is better.
 //!
 //! Called by tables, plots, verdicts and differences, so that all of them speak of the same thing.
-//! A figure that a run does not have is `None`, never zero.
+//! A figure that a run does not have is `None`, never zero. Rates and costs are of the answers that
+//! arrived in the window; latency and errors are of the requests that were meant for it.
 
 use super::quantity::Unit;
 use super::result::{Point, Run};
 use super::statistics::Spread;
+use crate::measure::Sample;
 
 /// One figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,9 @@ pub(super) enum Better {
 
 /// Memory that a few connections seem to need is that of code that ran for the first time.
 const MANY: u64 = 64;
+
+/// Samples whose distance differs from the window by more than this share of it are of another time.
+const ASTRAY: f64 = 0.1;
 
 impl Figure {
     /// All, in the order in which they are shown.
@@ -137,7 +142,7 @@ impl Figure {
             Self::Involuntary => ("involuntary switches/request", Count, Lower),
             Self::RunDelay => ("run-queue delay/request", Nanoseconds, Lower),
             Self::Memory => ("memory/connection", Bytes, Lower),
-            Self::Kernel => ("kernel's socket memory/connection", Bytes, Lower),
+            Self::Kernel => ("kernel's queued bytes/connection, both ends", Bytes, Neither),
             Self::Threads => ("threads", Count, Neither),
             Self::Descriptors => ("descriptors", Count, Neither),
             Self::ConnectP50 => ("connect, p50", Nanoseconds, Lower),
@@ -195,8 +200,11 @@ impl Figure {
             (spectrum.count > 0).then_some(value as f64)
         };
         match self {
-            Self::Rate => (load.seconds > 0.0).then(|| load.answered as f64 / load.seconds),
-            Self::Kept => (load.offered > 0).then(|| load.answered as f64 / load.offered as f64),
+            Self::Rate => (load.seconds > 0.0).then(|| run.arrived() as f64 / load.seconds),
+            // Answers to what was asked before the window can make it a little more than all.
+            Self::Kept => {
+                (load.offered > 0).then(|| (run.arrived() as f64 / load.offered as f64).min(1.0))
+            }
             Self::Errors => {
                 let all = load.answered + load.errors.total();
                 (all > 0).then(|| load.errors.total() as f64 / all as f64)
@@ -211,7 +219,9 @@ impl Figure {
             Self::ConnectP99 => of(&load.connect, load.connect.p99),
             Self::HandshakeP99 => of(&load.handshake, load.handshake.p99),
             Self::ClientCpu if load.client.spins => None,
-            Self::ClientCpu => each(run, (load.client.user_us + load.client.system_us) * 1000),
+            Self::ClientCpu => {
+                each(run, ((load.client.user_us + load.client.system_us) * 1000) as f64)
+            }
             Self::Jain => load.fairness.map(|fairness| fairness.jain),
             Self::Unserved => load.fairness.map(|fairness| fairness.unserved as f64),
             Self::Uneven => load
@@ -224,39 +234,40 @@ impl Figure {
 
     /// Those of the server's process and of the kernel.
     fn of_use(self, run: &Run) -> Option<f64> {
-        let spent =
-            |of: fn(&crate::measure::Sample) -> u64| of(&run.after).saturating_sub(of(&run.before));
+        let spent = |of: fn(&Sample) -> u64| of(&run.after).saturating_sub(of(&run.before));
         let user = spent(|sample| sample.user_us);
         let system = spent(|sample| sample.system_us);
         let voluntary = spent(|sample| sample.voluntary);
         let involuntary = spent(|sample| sample.involuntary);
         let calls = || Some((run.after.calls?, run.before.calls?));
+        let per_answer = |total: u64| each(run, total as f64 * share(run)?);
         let open = run.after.connections.max(run.before.connections);
         let per_connection = |bytes: f64| (open >= MANY).then(|| bytes / open as f64);
         match self {
-            Self::PerCpu => (user + system > 0 && run.load.answered > 0)
-                .then(|| run.load.answered as f64 * 1e6 / (user + system) as f64),
-            Self::Cpu => each(run, (user + system) * 1000),
-            Self::UserCpu => each(run, user * 1000),
-            Self::SystemCpu => each(run, system * 1000),
-            Self::Switches => each(run, voluntary + involuntary),
-            Self::Voluntary => each(run, voluntary),
-            Self::Involuntary => each(run, involuntary),
+            Self::PerCpu => (user + system > 0 && run.arrived() > 0)
+                .then(|| Some(run.arrived() as f64 * 1e6 / (user + system) as f64 / share(run)?))
+                .flatten(),
+            Self::Cpu => per_answer((user + system) * 1000),
+            Self::UserCpu => per_answer(user * 1000),
+            Self::SystemCpu => per_answer(system * 1000),
+            Self::Switches => per_answer(voluntary + involuntary),
+            Self::Voluntary => per_answer(voluntary),
+            Self::Involuntary => per_answer(involuntary),
             Self::Calls => {
-                calls().and_then(|(a, b)| each(run, a.total().saturating_sub(b.total())))
+                calls().and_then(|(a, b)| per_answer(a.total().saturating_sub(b.total())))
             }
-            Self::Polls => calls().and_then(|(a, b)| each(run, a.polls.saturating_sub(b.polls))),
+            Self::Polls => calls().and_then(|(a, b)| per_answer(a.polls.saturating_sub(b.polls))),
             Self::Blocked => {
-                calls().and_then(|(a, b)| each(run, a.would_blocks.saturating_sub(b.would_blocks)))
+                calls().and_then(|(a, b)| per_answer(a.would_blocks.saturating_sub(b.would_blocks)))
             }
             Self::Traced => run.traced_calls,
             Self::RunDelay => {
-                each(run, run.after.run_delay_ns?.saturating_sub(run.before.run_delay_ns?))
+                per_answer(run.after.run_delay_ns?.saturating_sub(run.before.run_delay_ns?))
             }
             Self::Memory => per_connection(
                 (run.after.resident_kb as f64 - run.idle.resident_kb as f64) * 1024.0,
             ),
-            Self::Kernel => per_connection(run.kernel_bytes as f64),
+            Self::Kernel => per_connection(run.kernel_bytes? as f64),
             Self::Threads => Some(run.after.threads as f64).filter(|threads| *threads > 0.0),
             Self::Descriptors => Some(run.after.descriptors as f64).filter(|open| *open > 0.0),
             Self::Overflows => Some(run.accept_overflows as f64),
@@ -291,8 +302,20 @@ impl Figure {
     }
 }
 
-fn each(run: &Run, total: u64) -> Option<f64> {
-    (run.load.answered > 0).then(|| total as f64 / run.load.answered as f64)
+fn each(run: &Run, total: f64) -> Option<f64> {
+    (run.arrived() > 0).then(|| total / run.arrived() as f64)
+}
+
+/// How much of what was spent between the two samples was spent in the window, if the samples are
+/// of the window at all. A server that is busy answers the question for a sample late.
+fn share(run: &Run) -> Option<f64> {
+    let micros = run.after.at_us.saturating_sub(run.before.at_us);
+    if micros == 0 {
+        // Results of before samples had a time.
+        return Some(1.0);
+    }
+    let share = run.load.seconds * 1e6 / micros as f64;
+    (1.0 / share - 1.0).abs().le(&ASTRAY).then_some(share)
 }
 
 /// What was counted in the window, by powers of two.
@@ -315,7 +338,7 @@ fn below(counts: &[u64], share: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Calls, Fairness, Turns};
+    use crate::measure::{Calls, Fairness, Tick, Turns};
 
     fn run() -> Run {
         let mut run = Run::default();
@@ -336,6 +359,39 @@ mod tests {
         assert_eq!(Figure::Cpu.of(&run), Some(5_000.0));
         assert_eq!(Figure::UserCpu.of(&run), Some(2_000.0));
         assert_eq!(Figure::Errors.of(&run), Some(0.2));
+    }
+
+    #[test]
+    fn what_arrived_in_the_window_is_what_the_cost_is_divided_by() {
+        let mut run = run();
+        // A backlog of before the window was answered in it, and its own remained.
+        run.load.answered = 10;
+        run.load.offered = 4_000;
+        run.load.ticks = vec![Tick { answered: 600, ..Tick::default() }; 2];
+        assert_eq!(Figure::Rate.of(&run), Some(600.0));
+        assert_eq!(Figure::Kept.of(&run), Some(0.3));
+        assert_eq!(Figure::PerCpu.of(&run), Some(240_000.0));
+        assert_eq!(Figure::Cpu.of(&run), Some(5_000_000.0 / 1_200.0));
+        run.load.client.user_us = 12;
+        assert_eq!(Figure::ClientCpu.of(&run), Some(10.0));
+    }
+
+    #[test]
+    fn costs_are_of_the_window_or_not_told() {
+        let mut run = run();
+        run.before.at_us = 500_000;
+        // Two seconds of window, but 2.1 between the samples.
+        run.after.at_us = 2_600_000;
+        run.after.user_us += 5_000 / 20;
+        assert_eq!(Figure::Cpu.of(&run), Some(5_000.0));
+        assert_eq!(Figure::PerCpu.of(&run).map(f64::round), Some(200_000.0));
+        for late in [2_800_000, 2_200_000] {
+            run.after.at_us = late;
+            for figure in [Figure::Cpu, Figure::PerCpu, Figure::Switches, Figure::Voluntary] {
+                assert_eq!(figure.of(&run), None, "{figure:?}");
+            }
+            assert_eq!(Figure::Rate.of(&run), Some(500.0), "it is the client's");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! by more than is negligible, otherwise it is level. Who did not serve everyone is not ranked, and
 //! where the client was the bottleneck nothing is said of what the client bounds.
 
+use std::collections::BTreeSet;
+
 use super::figure::{Better, Figure};
 use super::result::{Machine, Point, Run};
 use super::statistics::{Ratio, Shown, Spread};
@@ -72,7 +74,7 @@ pub(super) fn rank(points: &[&Point], figure: Figure, machine: &Machine) -> Opti
     if bounded && shares_a_core(machine) {
         return Some(Rank::OneCore);
     }
-    let busy = |point: &Point| bounded && is_client_bound(point, machine);
+    let busy = |point: &Point| bounded && is_client_bound(point);
     let at_least = busy(best);
     if at_least && others.iter().all(|(point, _)| busy(point)) {
         return Some(Rank::Client);
@@ -112,9 +114,22 @@ pub(super) fn ahead(points: &[&Point], figure: Figure, machine: &Machine) -> Vec
     }
 }
 
+/// Runs of the same round, if all tell theirs: where one has failed, the following ones are not of
+/// the same place in the list.
 fn paired(these: &Point, those: &Point, figure: Figure) -> Option<Ratio> {
-    let of = |point: &Point| point.runs.iter().map(|run| figure.of(run)).collect::<Vec<_>>();
-    Ratio::paired(&of(these), &of(those))
+    let of = |run: &Run| figure.of(run);
+    let these_runs: Vec<_> = these.runs.iter().map(of).collect();
+    let tells = |point: &Point| {
+        let rounds: BTreeSet<u32> = point.runs.iter().map(|run| run.round).collect();
+        rounds.len() == point.runs.len()
+    };
+    let those_runs: Vec<_> = if tells(these) && tells(those) {
+        let same = |this: &Run| those.runs.iter().find(|that| that.round == this.round);
+        these.runs.iter().map(|run| same(run).and_then(of)).collect()
+    } else {
+        those.runs.iter().map(of).collect()
+    };
+    Ratio::paired(&these_runs, &those_runs)
 }
 
 /// Why a model does not serve the load of a point, if it does not.
@@ -136,12 +151,11 @@ pub(super) fn shares_a_core(machine: &Machine) -> bool {
 }
 
 /// True if the client was the bottleneck in most runs: it computed nearly all the time, or it sent
-/// what was due later than answers took.
-pub(super) fn is_client_bound(point: &Point, machine: &Machine) -> bool {
-    let cores = machine.client_cpus.len().max(1) as f64;
+/// what was due later than answers took. It is one thread, however many CPUs it may choose from.
+pub(super) fn is_client_bound(point: &Point) -> bool {
     let bound = |run: &&Run| {
         let client = &run.load.client;
-        let share = (client.user_us + client.system_us) as f64 / 1e6 / run.load.seconds / cores;
+        let share = (client.user_us + client.system_us) as f64 / 1e6 / run.load.seconds;
         let busy = !client.spins && share.is_finite() && share > BUSY;
         let late = &run.load.late;
         let latency = &run.load.latency;
@@ -231,6 +245,63 @@ mod tests {
         let points = [fast, slow];
         assert_eq!(ranked(&points, Figure::Rate), Some(Rank::Client));
         assert_eq!(names(ranked(&points, Figure::PerCpu)).0, "fast", "its CPU is its own");
+    }
+
+    #[test]
+    fn a_client_is_one_thread_however_many_cpus_it_has() {
+        let mut points = [point("w", 1.0, "a", FAST), point("w", 1.0, "b", SLOW)];
+        for run in points.iter_mut().flat_map(|point| &mut point.runs) {
+            run.load.client.user_us = 950_000;
+        }
+        let machine = Machine { client_cpus: vec![1, 2, 3], ..machine() };
+        let points: Vec<&Point> = points.iter().collect();
+        assert_eq!(rank(&points, Figure::Rate, &machine), Some(Rank::Client));
+    }
+
+    #[test]
+    fn who_recovers_at_once_is_ahead_of_who_never_does() {
+        use crate::compare::recovery::recovery_ms;
+        use crate::measure::Tick;
+        use std::time::Duration;
+
+        let ticks = |latencies: [u64; 8]| {
+            let tick = |(place, latency_max)| Tick {
+                at_ms: f64::from(place) * 10.0,
+                latency_max,
+                ..Tick::default()
+            };
+            (0_u32..).zip(latencies).map(tick).collect::<Vec<_>>()
+        };
+        let times = (Duration::from_millis(30), Duration::from_millis(40));
+        let of = |model: &str, latencies| {
+            let mut point = point("stall", 1.0, model, FAST);
+            for run in &mut point.runs {
+                run.recovery_ms = recovery_ms(&ticks(latencies), times);
+            }
+            point
+        };
+        let never = of("never", [5, 5, 5, 90, 90, 90, 90, 90]);
+        let points = [of("once", [5, 5, 5, 90, 5, 5, 5, 5]), never];
+        let (best, level, behind) = names(ranked(&points, Figure::Recovery));
+        assert_eq!((best.as_str(), level.len()), ("once", 0));
+        assert_eq!(behind, ["never"]);
+    }
+
+    #[test]
+    fn runs_of_one_round_are_a_pair_also_after_one_has_failed() {
+        // The machine was slower from round to round, for both.
+        let weather = [400_000, 300_000, 200_000, 100_000].map(|rate| (rate, 900_000));
+        let half = weather.map(|(rate, cpu)| (rate / 2, cpu));
+        let mut points = [point("w", 1.0, "a", &weather), point("w", 1.0, "b", &half)];
+        for point in &mut points {
+            (0..).zip(&mut point.runs).for_each(|(round, run)| run.round = round);
+        }
+        points[1].runs.remove(0);
+        let Some(Rank::Ranked { behind, .. }) = ranked(&points, Figure::Rate) else {
+            panic!("three pairs are enough");
+        };
+        let times = behind.first().map(|behind| (behind.times.low, behind.times.high));
+        assert_eq!(times, Some((2.0, 2.0)));
     }
 
     #[test]

@@ -10,9 +10,11 @@ use crate::measure::Tick;
 const IN_A_ROW: usize = 3;
 
 /// The time from the end of a disturbance to the first tick from which latency is as it was before
-/// it, ms; nothing if that did not happen, or if there is nothing to compare with.
+/// it, ms; nothing if there is nothing to compare with.
 ///
-/// "As before" is no worse than the worst tick before, or than twice the middle one.
+/// If that did not happen it is the time until the end of the ticks: it took at least so long, and
+/// who never recovers is not to be ranked by its luckier runs. It is never less than a tick, because
+/// nothing shorter can be seen. "As before" is no worse than the worst tick before, or than twice the middle one.
 pub fn recovery_ms(ticks: &[Tick], (from, until): (Duration, Duration)) -> Option<f64> {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let width = ticks.get(1)?.at_ms - ticks.first()?.at_ms;
@@ -31,9 +33,13 @@ pub fn recovery_ms(ticks: &[Tick], (from, until): (Duration, Duration)) -> Optio
         ticks.iter().filter(|tick| tick.at_ms + width > ms(until)).filter(asked).collect();
     let calm = after
         .windows(IN_A_ROW)
-        .find(|row| row.iter().all(|tick| tick.latency_max <= usual))?
-        .first()?;
-    Some((calm.at_ms - ms(until)).max(0.0))
+        .find(|row| row.iter().all(|tick| tick.latency_max <= usual))
+        .and_then(|row| row.first())
+        .map(|tick| tick.at_ms);
+    let end = ticks.last()?.at_ms + width;
+    // A window that was cut before it has nothing to say of what followed.
+    let recovered = calm.or_else(|| (end > ms(until)).then_some(end))?;
+    Some((recovered - ms(until)).max(width))
 }
 
 #[cfg(test)]
@@ -59,10 +65,13 @@ mod tests {
         for (latencies, expected) in [
             // Disturbed in the ticks 4 and 5, then slow in two more.
             (&[5, 6, 5, 6, 900, 900, 900, 300, 12, 6, 5][..], Some(20.0)),
-            (&[5, 6, 5, 6, 900, 900, 6, 6, 6], Some(0.0)),
+            (&[5, 6, 5, 6, 900, 900, 6, 6, 6], Some(10.0)),
             // One good tick is luck.
             (&[5, 6, 5, 6, 900, 900, 6, 700, 6, 6, 6], Some(20.0)),
-            (&[5, 6, 5, 6, 900, 900, 800, 800, 800, 800], None),
+            (&[5, 6, 5, 6, 900, 900, 800, 800, 800, 800], Some(40.0)),
+            // Only the last two are as before: it may have been luck.
+            (&[5, 6, 5, 6, 900, 900, 800, 800, 6, 6], Some(40.0)),
+            (&[5, 6, 5, 6, 900, 900], None),
             // Nothing was due: nothing to compare with.
             (&[0, 0, 0, 0, 900, 900, 6, 6, 6], None),
             (&[5], None),

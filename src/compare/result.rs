@@ -75,6 +75,9 @@ pub struct Point {
 /// One run: a fresh server, a fresh client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
+    /// In which round, from zero: runs of one round saw the same weather.
+    #[serde(default)]
+    pub round: u32,
     /// What the client saw. Its histograms are kept for the middle run of a point only, by p99;
     /// the percentiles of all.
     pub load: Outcome,
@@ -84,12 +87,27 @@ pub struct Run {
     pub before: Sample,
     /// The server at its end.
     pub after: Sample,
-    /// Memory of the kernel for sockets of this machine at the end of the window, less before it, bytes.
-    pub kernel_bytes: i64,
-    /// Connections that the kernel dropped because the accept queue was full, in the window.
+    /// Memory of what was queued in all sockets of this machine, so of both ends, at the end of the
+    /// window, less before the server's start, bytes; where the system tells.
+    #[serde(default)]
+    pub kernel_bytes: Option<i64>,
+    /// Connections that the kernel dropped because the accept queue was full, since before the
+    /// server's start.
     pub accept_overflows: u64,
-    /// After a stall or an overload: how long until latency was as before, ms.
+    /// After a stall or an overload: how long until latency was as before, ms; if it never was, how
+    /// long that was watched.
     pub recovery_ms: Option<f64>,
     /// System calls a request as a tracer counted them, where one looked.
     pub traced_calls: Option<f64>,
+}
+
+impl Run {
+    /// Answers that arrived in the window, whenever they were asked for. What the server spends is
+    /// counted over the same time.
+    pub fn arrived(&self) -> u64 {
+        match self.load.ticks.as_slice() {
+            [] => self.load.answered,
+            ticks => ticks.iter().map(|tick| tick.answered).sum(),
+        }
+    }
 }

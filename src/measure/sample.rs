@@ -18,6 +18,10 @@ pub struct Ready {
 /// Totals of a server process since its start, ended threads included where the system does so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
+    /// When the times and switches were read, µs since the server's start by a clock that nobody
+    /// sets; zero of a server that does not tell.
+    #[serde(default)]
+    pub at_us: u64,
     /// CPU time in user code, µs (`getrusage`).
     pub user_us: u64,
     /// CPU time in the kernel, µs (`getrusage`).

@@ -50,7 +50,7 @@ impl Ledger {
     pub(super) fn enter(&mut self, step: &Step, done: Result<Run, String>) {
         let Some(point) = self.point(step) else { return };
         match done {
-            Ok(run) => point.runs.push(run),
+            Ok(run) => point.runs.push(Run { round: step.round, ..run }),
             Err(what) if point.runs.is_empty() => point.refused = Some(what),
             Err(what) => {
                 let (place, round) = (format!("{} at {}", point.workload, point.x), step.round + 1);
@@ -147,6 +147,18 @@ mod tests {
             point.runs.iter().map(|run| run.load.latency.buckets.is_empty()).collect();
         assert_eq!(kept, [true, true, false]);
         prune(&mut Point::default());
+    }
+
+    #[test]
+    fn a_run_keeps_its_round() {
+        let mut ledger = Ledger { results: Results::default(), folder: PathBuf::new(), models: 1 };
+        ledger.results.points.push(Point::default());
+        for (round, done) in [Ok(()), Err("lost".to_owned()), Ok(())].into_iter().enumerate() {
+            let step = Step { round: round as u32, load: 0, model: 0 };
+            ledger.enter(&step, done.map(|()| Run::default()));
+        }
+        let rounds: Vec<u32> = ledger.results.points[0].runs.iter().map(|run| run.round).collect();
+        assert_eq!((rounds, ledger.results.left_out.len()), (vec![0, 2], 1));
     }
 
     #[test]

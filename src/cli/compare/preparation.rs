@@ -150,8 +150,8 @@ fn meet(
 /// What the reference model can do, requests a second.
 fn calibrate(ground: &Ground) -> Result<f64, Failure> {
     match ground.run(REFERENCE, &CALIBRATION, &CALIBRATION_PACE) {
-        Ok(run) if run.load.answered > 0 && run.load.seconds > 0.0 => {
-            Ok(run.load.answered as f64 / run.load.seconds)
+        Ok(run) if run.arrived() > 0 && run.load.seconds > 0.0 => {
+            Ok(run.arrived() as f64 / run.load.seconds)
         }
         Ok(_) => Err(Failure::new(Kind::Runtime, "the model loop has answered nothing")),
         Err(Halt::Interrupted) => Err(interrupted("nothing was measured yet")),

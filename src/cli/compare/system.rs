@@ -127,8 +127,9 @@ pub(super) fn cpu_times() -> Option<(u64, u64)> {
     Some((times.iter().take(8).sum(), *times.get(7)?))
 }
 
-/// Memory of the kernel for TCP sockets, bytes.
-pub(super) fn socket_bytes() -> Option<i64> {
+/// Memory in which the kernel keeps what is queued in all TCP sockets of this machine, bytes. The
+/// sockets themselves are not in it.
+pub(super) fn queued_bytes() -> Option<i64> {
     let page = sysconf(SysconfVar::PAGE_SIZE).ok()??;
     Some(pages(&text("/proc/net/sockstat")?)? * page)
 }
@@ -175,7 +176,7 @@ mod tests {
     fn linux_tells_what_is_asked() {
         let (all, stolen) = cpu_times().expect("/proc/stat");
         assert!(all > stolen);
-        assert!(accept_overflows().is_some() && socket_bytes().is_some() && ports() > Some(1000));
+        assert!(accept_overflows().is_some() && queued_bytes().is_some() && ports() > Some(1000));
         let seen = look(&[0], &[1], 2);
         assert!(seen.kernel.is_some() && seen.memory_kb > Some(1000) && seen.descriptors.is_some());
     }

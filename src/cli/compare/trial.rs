@@ -32,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may take to be made, on top of that.
 const EACH_CONNECTION: Duration = Duration::from_millis(2);
 
+/// How long a load waits, when all are connected, for each to have been answered once: its own
+/// patience.
+const ANSWERS: Duration = Duration::from_secs(5);
+
 /// What the load says while it runs.
 #[derive(Debug, Deserialize)]
 struct Cue {
@@ -83,25 +87,27 @@ impl Ground {
 
     /// The whole run.
     pub(super) fn run(&self, model: &str, load: &Load, pace: &Pace) -> Result<Run, Halt> {
-        let memory = system::socket_bytes();
+        let (overflows, queued) = (system::accept_overflows(), system::queued_bytes());
         let mut server = self.serve(model, load.workload.row())?;
         let mut run = Run { idle: server.sample()?, ..Run::default() };
         let mut client = self.load(load, server.address(load)?, pace)?;
 
         let shape = load.shape(pace.connections);
         let open = u32::try_from(shape.connections + shape.beside).unwrap_or(u32::MAX);
-        let begin = Instant::now() + PATIENCE + EACH_CONNECTION * open + load.warmup(pace);
+        let begin = Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + load.warmup(pace);
         let end = begin + load.window(pace);
         cue(&mut client, "begin", begin)?;
-        let overflows = system::accept_overflows();
         run.before = server.sample()?;
         self.disturb(&server, load, pace);
         cue(&mut client, "end", end)?;
+        // The load still holds everything. The kernel's figures first: a busy server takes its time.
+        let overflowed = system::accept_overflows();
+        let queued_now = system::queued_bytes();
         run.after = server.sample()?;
+        release(&mut client);
         let since = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
-        run.accept_overflows = since(overflows, system::accept_overflows()).unwrap_or(0);
-        let grown = system::socket_bytes().zip(memory).map(|(after, before)| after - before);
-        run.kernel_bytes = grown.unwrap_or(0);
+        run.accept_overflows = since(overflows, overflowed).unwrap_or(0);
+        run.kernel_bytes = queued_now.zip(queued).map(|(after, before)| after - before);
 
         run.load = outcome(&mut client, end + PATIENCE)?;
         client.finish(Instant::now() + PATIENCE)?;
@@ -171,6 +177,12 @@ fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
     }
 }
 
+/// Lets the load end: until then it closes nothing and reports nothing. One that has gone already
+/// says so when it is asked what it found, and one that is dropped is ended.
+pub(super) fn release(client: &mut Child) {
+    let _ = client.say("");
+}
+
 /// What the load found: its line that is no cue.
 pub(super) fn outcome(client: &mut Child, deadline: Instant) -> Result<Outcome, Halt> {
     loop {
@@ -210,6 +222,23 @@ mod tests {
         assert_eq!(cue(&mut load, "begin", soon), Ok(()));
         assert_eq!(outcome(&mut load, soon).map(|outcome| outcome.answered), Ok(7));
         assert_eq!(load.finish(soon), Ok(()));
+    }
+
+    #[test]
+    fn a_load_tells_what_it_found_after_it_is_released() {
+        let json = serde_json::to_string(&Outcome::default()).expect("plain data");
+        let mut load =
+            client(&format!("echo '{{\"cue\":\"end\"}}'; read line || exit 9; echo '{json}'"));
+        let soon = Instant::now() + PATIENCE;
+        assert_eq!(cue(&mut load, "end", soon), Ok(()));
+        release(&mut load);
+        assert_eq!(outcome(&mut load, soon), Ok(Outcome::default()));
+        assert_eq!(load.finish(soon), Ok(()));
+        // One that has gone is heard of as well.
+        let mut gone = client(&format!("echo '{json}'"));
+        assert_eq!(outcome(&mut gone, soon), Ok(Outcome::default()));
+        release(&mut gone);
+        assert_eq!(gone.finish(soon), Ok(()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
@@ -32,7 +32,7 @@ impl Desk {
 
 /// Begins to wait. `own` threads are the command's already.
 pub(super) fn start(setup: &Setup, running: &Arc<dyn Running>, own: u64) -> io::Result<Desk> {
-    let closed = Arc::new(AtomicBool::new(false));
+    let (closed, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let (mut signals, sender) = UnixStream::pair()?;
     for signal in [SIGTERM, SIGINT] {
         pipe::register(signal, sender.try_clone()?)?;
@@ -43,7 +43,7 @@ pub(super) fn start(setup: &Setup, running: &Arc<dyn Running>, own: u64) -> io::
     spawn("signals", move || heed(&mut signals, &*target, drain))?;
     if setup.control {
         let (target, closed, own) = (Arc::clone(running), Arc::clone(&closed), own + 2);
-        spawn("control", move || answer(&*target, own, drain, &closed))?;
+        spawn("control", move || answer(&*target, (begun, own), drain, &closed))?;
     }
     Ok(Desk { closed })
 }
@@ -70,7 +70,12 @@ fn heed(signals: &mut UnixStream, running: &dyn Running, drain: Duration) {
 }
 
 /// Answers questions until there are none any more.
-fn answer(running: &dyn Running, own: u64, drain: Duration, closed: &AtomicBool) {
+fn answer(
+    running: &dyn Running,
+    (begun, own): (Instant, u64),
+    drain: Duration,
+    closed: &AtomicBool,
+) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if closed.load(Ordering::Acquire) {
             return;
@@ -78,7 +83,7 @@ fn answer(running: &dyn Running, own: u64, drain: Duration, closed: &AtomicBool)
         match line.trim() {
             "sample" => {
                 // Nobody reads it: then there is nobody to serve either.
-                if say(&process::sample(running.totals(), own)).is_err() {
+                if say(&process::sample(|| running.totals(), begun, own)).is_err() {
                     break;
                 }
             }

@@ -29,7 +29,7 @@ use crate::socket::{Address, Listen};
 use crate::{Handle, Limits, Reactor};
 
 /// How long a sample waits for a loop's answer.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a loop's thread needs.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! What the system says of this process: time, switches, memory, threads, descriptors.
 
 use std::fs;
+use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
@@ -12,20 +13,24 @@ use crate::measure::Sample;
 /// be a load.
 const MANY: u64 = 256;
 
-/// A sample, with `own` threads of the command not counted.
-pub(super) fn sample(totals: Totals, own: u64) -> Sample {
-    let mut sample = Sample {
-        connections: totals.connections,
-        calls: Some(totals.calls),
-        turns: totals.turns,
-        ..Sample::default()
-    };
+/// A sample of a server that began at `start`, with `own` threads of the command not counted.
+///
+/// What is divided by requests is read first, at one moment; looking through threads and descriptors
+/// takes a while.
+pub(super) fn sample(totals: impl FnOnce() -> Totals, start: Instant, own: u64) -> Sample {
+    let mut sample = Sample::default();
     if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
         sample.user_us = micros(usage.user_time());
         sample.system_us = micros(usage.system_time());
         sample.voluntary = u64::try_from(usage.voluntary_context_switches()).unwrap_or(0);
         sample.involuntary = u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
     }
+    sample.at_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+    // After the times: a loop in a long turn lets one wait.
+    let totals = totals();
+    sample.connections = totals.connections;
+    sample.calls = Some(totals.calls);
+    sample.turns = totals.turns;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let threads = field(&status, "Threads:").unwrap_or(0);
     sample.resident_kb = field(&status, "VmRSS:").unwrap_or(0);
@@ -85,7 +90,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_used_something() {
-        let sample = sample(Totals::default(), 0);
+        let start = Instant::now();
+        let before = start.elapsed().as_micros() as u64;
+        let sample = sample(Totals::default(), start, 0);
+        assert!((before..=start.elapsed().as_micros() as u64 + 1).contains(&sample.at_us));
         assert!(sample.resident_kb > 0 && sample.threads > 0 && sample.descriptors > 2);
     }
 }

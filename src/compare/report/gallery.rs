@@ -98,8 +98,9 @@ const TOPICS: [Topic; 11] = [
     Topic {
         id: "memory",
         title: "Memory of a connection",
-        note: "Resident memory beyond that of the idle server, and the kernel's for sockets of both \
-               sides, divided by connections; from 64 connections on.",
+        note: "Resident memory beyond that of the idle server, divided by connections; from 64 \
+               connections on. What the kernel holds is of bytes that are queued in sockets, at both \
+               ends; the sockets themselves are not in it, and it ranks nobody.",
         pictures: &[
             ("idle", Figure::Memory),
             ("idle", Figure::Kernel),
@@ -140,7 +141,8 @@ const TOPICS: [Topic; 11] = [
     Topic {
         id: "recovery",
         title: "Recovery",
-        note: "How long after a stop, or after an overload, until latency was as before.",
+        note: "How long after a stop, or after an overload, until latency was as before. A run in which it \
+               never was counts with all the time there was: it took at least that long.",
         pictures: &[("stall", Figure::Recovery), ("overload", Figure::Recovery)],
     },
 ];

@@ -204,6 +204,7 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
     }
     let per = |each: f64| (answered as f64 * each) as u64;
     let after = Sample {
+        at_us: (seconds * 1e6) as u64 + 1,
         user_us: per(cpu * (1.0 - nature.system)),
         system_us: per(cpu * nature.system),
         voluntary: per(nature.switches),
@@ -245,6 +246,7 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
         })
         .collect();
     Run {
+        round: index as u32,
         load: Outcome {
             url: "http://127.0.0.1:40001/plaintext".into(),
             options: BTreeMap::from([("connections".into(), open.to_string())]),
@@ -283,13 +285,14 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
         },
         idle: Sample { resident_kb: 8_400, threads: 1, descriptors: 12, ..Sample::default() },
         before: Sample {
+            at_us: 1,
             calls: after.calls.map(|_| Calls::default()),
             turns: after.turns.as_ref().map(|_| Turns::default()),
             run_delay_ns: Some(0),
             ..Sample::default()
         },
         after,
-        kernel_bytes: (open * 2_300.0) as i64,
+        kernel_bytes: Some((open * 2_300.0) as i64),
         accept_overflows: if workload == "churn" && x > 200.0 { 3 } else { 0 },
         recovery_ms: matches!(workload, "stall" | "overload")
             .then(|| dice.about(30.0 + nature.strain * 400.0, 0.2)),
