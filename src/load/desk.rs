@@ -29,8 +29,10 @@ pub(super) enum Stage {
     Opening,
     /// Requests are handed out.
     Running,
-    /// Nothing new is handed out; answers are awaited.
+    /// The window is over. Nothing new is handed out but, for a little while, what was due in it.
     Ending,
+    /// Nothing is handed out any more; answers are awaited.
+    Over,
 }
 
 /// What the desk must know of the plan.
@@ -66,6 +68,8 @@ pub(super) struct Desk {
     paused: VecDeque<(Moment, u32)>,
     /// When the schedule started.
     start: Moment,
+    /// From when on nothing is sent, whatever is due.
+    last: Moment,
     open: usize,
     dialling: usize,
     owed: usize,
@@ -95,6 +99,7 @@ impl Desk {
             vacant: order.map(|place| place as u32).collect(),
             paused: VecDeque::new(),
             start: Moment::NEVER,
+            last: Moment::NEVER,
             open: 0,
             dialling: 0,
             owed: 0,
@@ -131,11 +136,11 @@ impl Desk {
 
     #[inline]
     fn intended(&mut self, now: Moment) -> Option<Moment> {
-        if self.stage == Stage::Opening {
+        // What the driver has not noticed yet, the clock knows.
+        if matches!(self.stage, Stage::Opening | Stage::Over) || now >= self.last {
             return None;
         }
         match &mut self.terms.schedule {
-            // What the driver has not noticed yet, the clock knows.
             None => (self.stage == Stage::Running && now < self.recorder.end()).then_some(now),
             Some(schedule) => {
                 let due = schedule.take(now.since(self.start).as_nanos() as u64)?;
@@ -308,176 +313,8 @@ impl Desk {
             _ => self.vacant.push_back(index as u32),
         }
     }
-
-    // For the driver.
-
-    /// True if requests are due at planned times.
-    #[inline]
-    pub(super) fn is_open_loop(&self) -> bool {
-        self.terms.schedule.is_some()
-    }
-
-    /// Connections that are open, and those under way.
-    pub(super) fn connections(&self) -> (usize, usize) {
-        (self.open, self.dialling)
-    }
-
-    /// Why a connection failed most lately.
-    pub(super) fn failure(&self) -> Option<CloseReason> {
-        self.failure
-    }
-
-    /// TLS says why a connection ends.
-    pub(super) fn fault(&mut self, what: &str) {
-        self.fault.get_or_insert_with(|| what.to_owned());
-    }
-
-    /// What TLS said first.
-    pub(super) fn said(&self) -> Option<&str> {
-        self.fault.as_deref()
-    }
-
-    /// Answers that are awaited.
-    pub(super) fn owed(&self) -> usize {
-        self.owed
-    }
-
-    /// From now on requests are handed out; the schedule starts.
-    pub(super) fn start(&mut self, now: Moment) {
-        self.stage = Stage::Running;
-        self.start = now;
-        if self.is_fresh() {
-            (0..self.terms.active).for_each(|place| self.vacate(place, false, now));
-        }
-    }
-
-    /// From now on nothing new is handed out, except what is due already.
-    pub(super) fn end(&mut self, now: Moment) {
-        self.stage = Stage::Ending;
-        if let Some(schedule) = &mut self.terms.schedule {
-            schedule.cut(now.since(self.start).as_nanos() as u64);
-        }
-    }
-
-    /// When the next request is due; never in a closed loop.
-    pub(super) fn next_due(&self) -> Moment {
-        match &self.terms.schedule {
-            Some(schedule) if schedule.next() != u64::MAX && self.stage != Stage::Opening => {
-                self.start + Duration::from_nanos(schedule.next())
-            }
-            _ => Moment::NEVER,
-        }
-    }
-
-    /// Requests that are due and wait.
-    pub(super) fn waiting(&self, now: Moment) -> u64 {
-        match &self.terms.schedule {
-            Some(schedule) if self.stage != Stage::Opening => {
-                schedule.waiting(now.since(self.start).as_nanos() as u64)
-            }
-            _ => 0,
-        }
-    }
-
-    /// The place that has been free for longest, and its connection if it has one.
-    pub(super) fn next_free(&mut self) -> Option<(usize, Option<Token>)> {
-        let fresh = self.is_fresh();
-        while let Some(index) = self.free.pop_front() {
-            let Some(place) = self.places.get_mut(index as usize) else { continue };
-            place.queued = false;
-            match place.state {
-                State::Open => return Some((index as usize, Some(place.token))),
-                State::Vacant if fresh => return Some((index as usize, None)),
-                State::Vacant | State::Dialling => {}
-            }
-        }
-        None
-    }
-
-    /// True if a request that is due would find somebody to send it.
-    pub(super) fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
-    /// A place that needs a connection now.
-    pub(super) fn next_vacant(&mut self, now: Moment) -> Option<usize> {
-        if self.stage == Stage::Ending {
-            return None;
-        }
-        let is_due = self.paused.front().is_some_and(|(moment, _)| *moment <= now);
-        let paused = if is_due { self.paused.pop_front() } else { None };
-        paused
-            .map(|(_, index)| index)
-            .or_else(|| self.vacant.pop_front())
-            .map(|index| index as usize)
-    }
-
-    /// When the next of the places that pause may have a connection again.
-    pub(super) fn next_dial(&self) -> Moment {
-        self.paused.front().map_or(Moment::NEVER, |(moment, _)| *moment)
-    }
-
-    /// A connection for `place` is about to be dialled. A fresh one is dialled for a request, which
-    /// is drawn here: what the connection takes is part of its latency. Answers whether to dial.
-    pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
-        let asks = self.is_fresh() && index < self.terms.active;
-        if asks && self.draw(index, now).is_none() {
-            // A closed loop has none left when it ends.
-            if self.is_open_loop() {
-                self.vacate(index, false, now);
-            }
-            return false;
-        }
-        let Some(place) = self.places.get_mut(index) else { return false };
-        place.state = State::Dialling;
-        place.dialled = now;
-        self.dialling += 1;
-        true
-    }
-
-    /// The connection of a place, if it is open.
-    pub(super) fn token(&self, place: usize) -> Option<Token> {
-        let place = self.places.get(place)?;
-        (place.state == State::Open).then_some(place.token)
-    }
-
-    /// Places whose oldest answer is overdue, for those whose sessions have no deadline.
-    pub(super) fn overdue(&self, now: Moment) -> Option<usize> {
-        (0..self.terms.active).find(|&place| self.deadline(place) <= now)
-    }
-
-    /// The connections of places that ask.
-    pub(super) fn active(&self) -> impl Iterator<Item = (usize, Token)> {
-        let active = self.places.iter().take(self.terms.active).enumerate();
-        active
-            .filter(|(_, place)| place.state == State::Open)
-            .map(|(index, place)| (index, place.token))
-    }
-
-    /// The run is over: what is owed, and what is due and was never sent, is written down with the
-    /// time that it has waited.
-    pub(super) fn close(&mut self, now: Moment) {
-        for place in &mut self.places {
-            for ticket in place.owed.drain(..) {
-                self.recorder.failed(Failed::TimedOut, ticket.timing, now);
-            }
-        }
-        self.owed = 0;
-        let (start, recorder) = (self.start, &mut self.recorder);
-        if let Some(schedule) = &mut self.terms.schedule {
-            let elapsed = now.since(start).as_nanos() as u64;
-            schedule.abandon(elapsed, GROUPS, |due, count| {
-                recorder.unsent(start + Duration::from_nanos(due), count, now);
-            });
-        }
-    }
-
-    /// Requests that the plan had for `from..to`; nothing in a closed loop.
-    pub(super) fn offered(&self, from: Moment, to: Moment) -> Option<u64> {
-        let offset = |moment: Moment| moment.since(self.start).as_nanos() as u64;
-        self.terms.schedule.as_ref().map(|schedule| schedule.offered(offset(from), offset(to)))
-    }
 }
 
+mod driving;
 #[cfg(test)]
 mod tests;

@@ -162,13 +162,16 @@ impl<W: World> Driver<W> {
                 Event::Begin
             }
             Step::Measuring if now >= desk.recorder().end() => {
-                desk.end(now);
+                desk.end(now, self.grace());
                 self.step = Step::Ending;
                 self.ended = now;
                 Event::End
             }
             Step::Ending => {
-                let due = desk.next_due() <= now && now < self.ended + self.grace();
+                if now >= desk.last() {
+                    desk.over(now);
+                }
+                let due = desk.next_due() <= now;
                 let owes = desk.owed() > 0 && now < self.ended + self.plan.patience;
                 if due || owes {
                     return Event::None;
@@ -185,7 +188,7 @@ impl<W: World> Driver<W> {
     /// How long after the end of an open loop what was due in it is still sent. Not for long, or the
     /// rate of a server that cannot keep up would look as if it could.
     fn grace(&self) -> Duration {
-        (self.plan.lasts / 20).max(Duration::from_millis(100)).min(self.plan.patience)
+        (self.plan.lasts / 20).min(self.plan.patience)
     }
 
     fn dial(&mut self, now: Moment) {
@@ -228,6 +231,7 @@ impl<W: World> Driver<W> {
         let boundary = match self.step {
             Step::Warming => desk.recorder().begin(),
             Step::Measuring => desk.recorder().end(),
+            Step::Ending => desk.last(),
             _ => Moment::NEVER,
         };
         let dial = if dialling < DIALLING { desk.next_dial() } else { Moment::NEVER };

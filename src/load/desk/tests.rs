@@ -69,7 +69,7 @@ fn stalled(mut desk: Desk, places: usize, service: Duration) -> Outcome {
         }
         now += STEP;
     }
-    desk.end(now);
+    desk.end(now, Duration::ZERO);
     desk.close(now);
     let offered = desk.offered(Moment::START, at(10_000));
     desk.recorder().outcome(offered)
@@ -174,4 +174,42 @@ fn fresh_connections_are_dialled_for_a_request() {
     assert_eq!((outcome.answered, outcome.errors.total()), (1, 0));
     assert!(outcome.latency.max.abs_diff(50_000_000) < 100_000);
     assert!(outcome.service.max.abs_diff(20_000_000) < 100_000);
+}
+
+#[test]
+fn what_an_overloaded_server_did_not_get_in_the_window_is_not_sent_after_it() {
+    // It answers one of a thousand requests a second at a time, each after four milliseconds.
+    let service = Duration::from_millis(4);
+    let mut desk = desk(terms(1, Some(constant(1000.0, 1))));
+    let end = Moment::START + Duration::from_secs(1);
+    desk.start(Moment::START);
+    desk.recorder().measure(Moment::START, Duration::from_secs(1));
+    let (mut now, mut sent) = (Moment::START, 0);
+    let mut serve = |desk: &mut Desk, now: Moment| {
+        desk.answered(0, now);
+        sent += u64::from(desk.draw(0, now).is_some());
+    };
+    while now < end {
+        serve(&mut desk, now);
+        now += service;
+    }
+    let grace = Duration::from_millis(50);
+    desk.end(end, grace);
+    assert_eq!(desk.last(), end + grace);
+    while now < end + Duration::from_secs(5) {
+        serve(&mut desk, now);
+        if now >= desk.last() {
+            desk.over(now);
+        }
+        now += service;
+    }
+    assert_eq!((desk.owed(), desk.next_due()), (0, Moment::NEVER));
+    desk.close(now);
+    let outcome = desk.recorder().outcome(Some(1000));
+    // 250 in the window and 13 in the grace.
+    assert!((262..=264).contains(&outcome.answered), "{}", outcome.answered);
+    assert_eq!((outcome.answered, outcome.errors.timed_out), (sent, 1000 - sent));
+    assert_eq!((outcome.latency.count, outcome.service.count), (1000, sent));
+    // The worst has waited for all but its place in the line, and not until the end.
+    assert!((700_000_000..900_000_000).contains(&outcome.latency.max), "{}", outcome.latency.max);
 }
