@@ -25,7 +25,7 @@ pub(super) type SharedDesk = Rc<RefCell<Desk>>;
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Connections are being opened; nothing is asked.
+    /// Connections are being opened; each is asked once, to see that somebody serves it.
     Opening,
     /// Requests are handed out.
     Running,
@@ -42,6 +42,10 @@ pub(super) struct Terms {
     pub(super) active: usize,
     /// Places whose connections only stay open, or are slow.
     pub(super) beside: usize,
+    /// Those of them, the first ones, that ask once when they are open.
+    pub(super) idle: usize,
+    /// Whether each connection that is kept is tried before the run.
+    pub(super) tries: bool,
     /// Requests that a connection may owe at a time.
     pub(super) depth: usize,
     /// Whether connections are kept.
@@ -73,6 +77,10 @@ pub(super) struct Desk {
     open: usize,
     dialling: usize,
     owed: usize,
+    /// Places that nobody has answered yet, of those whose first answer is awaited.
+    unready: usize,
+    /// A connection was open once.
+    reached: bool,
     /// Why a connection failed most lately.
     failure: Option<CloseReason>,
     /// What TLS said of it.
@@ -103,6 +111,8 @@ impl Desk {
             open: 0,
             dialling: 0,
             owed: 0,
+            unready: if terms.tries { terms.active } else { 0 } + terms.idle,
+            reached: false,
             failure: None,
             fault: None,
             terms,
@@ -123,6 +133,9 @@ impl Desk {
         if !room {
             return None;
         }
+        if self.stage == Stage::Opening && self.terms.fresh == Fresh::Kept {
+            return self.try_out(place, now);
+        }
         let intended = self.intended(now)?;
         let place = self.places.get_mut(place)?;
         let kind = self.terms.mix.next();
@@ -132,6 +145,32 @@ impl Desk {
         place.owed.push_back(Ticket { timing: Timing { intended, sent: now }, kind });
         self.owed += 1;
         Some(kind)
+    }
+
+    /// A connection that is open in the system may wait for long until the server accepts it. One
+    /// request tells, of the kind that everybody asks.
+    fn try_out(&mut self, place: usize, now: Moment) -> Option<u8> {
+        let place = self.places.get_mut(place).filter(|_| self.terms.tries)?;
+        if place.ready || !place.owed.is_empty() {
+            return None;
+        }
+        place.owed.push_back(Ticket { timing: Timing { intended: now, sent: now }, kind: 0 });
+        self.owed += 1;
+        Some(0)
+    }
+
+    /// Somebody has answered `place`, whatever it was.
+    #[inline]
+    pub(super) fn ready(&mut self, index: usize) {
+        let awaited = if self.terms.tries { 0 } else { self.terms.active };
+        if let Some(place) = self.places.get_mut(index)
+            && !place.ready
+        {
+            place.ready = true;
+            if (awaited..self.terms.active + self.terms.idle).contains(&index) {
+                self.unready -= 1;
+            }
+        }
     }
 
     #[inline]
@@ -185,6 +224,7 @@ impl Desk {
     pub(super) fn answered(&mut self, place: usize, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.answered(place, ticket.timing, now);
+            self.ready(place);
         }
     }
 
@@ -192,6 +232,9 @@ impl Desk {
     pub(super) fn failed(&mut self, place: usize, failed: Failed, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.failed(failed, ticket.timing, now);
+            if failed != Failed::TimedOut {
+                self.ready(place);
+            }
         }
     }
 
@@ -214,6 +257,7 @@ impl Desk {
             self.dialling -= 1;
         }
         self.open += 1;
+        self.reached = true;
         place.state = State::Open;
         place.token = token;
         if self.terms.fresh == Fresh::Request {
@@ -258,7 +302,8 @@ impl Desk {
         let was = std::mem::replace(&mut place.state, State::Vacant);
         let owed = std::mem::take(&mut place.owed);
         self.owed -= owed.len();
-        let mut pauses = false;
+        // A server that ends connections at once is not to be flooded before the run.
+        let mut pauses = self.stage == Stage::Opening;
         match was {
             State::Open => self.open -= 1,
             State::Dialling => {

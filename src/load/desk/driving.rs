@@ -22,6 +22,16 @@ impl Desk {
         (self.open, self.dialling)
     }
 
+    /// Places whose first answer is awaited.
+    pub(in crate::load) fn unready(&self) -> usize {
+        self.unready
+    }
+
+    /// True if a connection has been open.
+    pub(in crate::load) fn reached(&self) -> bool {
+        self.reached
+    }
+
     /// Why a connection failed most lately.
     pub(in crate::load) fn failure(&self) -> Option<CloseReason> {
         self.failure
