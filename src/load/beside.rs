@@ -75,6 +75,7 @@ impl Beside {
         match self.answer.feed(input, cx.limits()) {
             Verdict::More => true,
             Verdict::Whole(whole) => {
+                self.seat.ready();
                 self.answer = Careful::new();
                 self.at = 0;
                 if self.manner != Manner::Idle {

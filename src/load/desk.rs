@@ -25,12 +25,14 @@ pub(super) type SharedDesk = Rc<RefCell<Desk>>;
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Connections are being opened; nothing is asked.
+    /// Connections are being opened; each is asked once, to see that somebody serves it.
     Opening,
     /// Requests are handed out.
     Running,
-    /// Nothing new is handed out; answers are awaited.
+    /// The window is over. Nothing new is handed out but, for a little while, what was due in it.
     Ending,
+    /// Nothing is handed out any more; answers are awaited.
+    Over,
 }
 
 /// What the desk must know of the plan.
@@ -40,6 +42,10 @@ pub(super) struct Terms {
     pub(super) active: usize,
     /// Places whose connections only stay open, or are slow.
     pub(super) beside: usize,
+    /// Those of them, the first ones, that ask once when they are open.
+    pub(super) idle: usize,
+    /// Whether each connection that is kept is tried before the run.
+    pub(super) tries: bool,
     /// Requests that a connection may owe at a time.
     pub(super) depth: usize,
     /// Whether connections are kept.
@@ -66,9 +72,15 @@ pub(super) struct Desk {
     paused: VecDeque<(Moment, u32)>,
     /// When the schedule started.
     start: Moment,
+    /// From when on nothing is sent, whatever is due.
+    last: Moment,
     open: usize,
     dialling: usize,
     owed: usize,
+    /// Places that nobody has answered yet, of those whose first answer is awaited.
+    unready: usize,
+    /// A connection was open once.
+    reached: bool,
     /// Why a connection failed most lately.
     failure: Option<CloseReason>,
     /// What TLS said of it.
@@ -95,9 +107,12 @@ impl Desk {
             vacant: order.map(|place| place as u32).collect(),
             paused: VecDeque::new(),
             start: Moment::NEVER,
+            last: Moment::NEVER,
             open: 0,
             dialling: 0,
             owed: 0,
+            unready: if terms.tries { terms.active } else { 0 } + terms.idle,
+            reached: false,
             failure: None,
             fault: None,
             terms,
@@ -118,6 +133,9 @@ impl Desk {
         if !room {
             return None;
         }
+        if self.stage == Stage::Opening && self.terms.fresh == Fresh::Kept {
+            return self.try_out(place, now);
+        }
         let intended = self.intended(now)?;
         let place = self.places.get_mut(place)?;
         let kind = self.terms.mix.next();
@@ -129,13 +147,39 @@ impl Desk {
         Some(kind)
     }
 
+    /// A connection that is open in the system may wait for long until the server accepts it. One
+    /// request tells, of the kind that everybody asks.
+    fn try_out(&mut self, place: usize, now: Moment) -> Option<u8> {
+        let place = self.places.get_mut(place).filter(|_| self.terms.tries)?;
+        if place.ready || !place.owed.is_empty() {
+            return None;
+        }
+        place.owed.push_back(Ticket { timing: Timing { intended: now, sent: now }, kind: 0 });
+        self.owed += 1;
+        Some(0)
+    }
+
+    /// Somebody has answered `place`, whatever it was.
+    #[inline]
+    pub(super) fn ready(&mut self, index: usize) {
+        let awaited = if self.terms.tries { 0 } else { self.terms.active };
+        if let Some(place) = self.places.get_mut(index)
+            && !place.ready
+        {
+            place.ready = true;
+            if (awaited..self.terms.active + self.terms.idle).contains(&index) {
+                self.unready -= 1;
+            }
+        }
+    }
+
     #[inline]
     fn intended(&mut self, now: Moment) -> Option<Moment> {
-        if self.stage == Stage::Opening {
+        // What the driver has not noticed yet, the clock knows.
+        if matches!(self.stage, Stage::Opening | Stage::Over) || now >= self.last {
             return None;
         }
         match &mut self.terms.schedule {
-            // What the driver has not noticed yet, the clock knows.
             None => (self.stage == Stage::Running && now < self.recorder.end()).then_some(now),
             Some(schedule) => {
                 let due = schedule.take(now.since(self.start).as_nanos() as u64)?;
@@ -180,6 +224,7 @@ impl Desk {
     pub(super) fn answered(&mut self, place: usize, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.answered(place, ticket.timing, now);
+            self.ready(place);
         }
     }
 
@@ -187,6 +232,9 @@ impl Desk {
     pub(super) fn failed(&mut self, place: usize, failed: Failed, now: Moment) {
         if let Some(ticket) = self.take(place) {
             self.recorder.failed(failed, ticket.timing, now);
+            if failed != Failed::TimedOut {
+                self.ready(place);
+            }
         }
     }
 
@@ -209,6 +257,7 @@ impl Desk {
             self.dialling -= 1;
         }
         self.open += 1;
+        self.reached = true;
         place.state = State::Open;
         place.token = token;
         if self.terms.fresh == Fresh::Request {
@@ -253,7 +302,8 @@ impl Desk {
         let was = std::mem::replace(&mut place.state, State::Vacant);
         let owed = std::mem::take(&mut place.owed);
         self.owed -= owed.len();
-        let mut pauses = false;
+        // A server that ends connections at once is not to be flooded before the run.
+        let mut pauses = self.stage == Stage::Opening;
         match was {
             State::Open => self.open -= 1,
             State::Dialling => {
@@ -308,176 +358,8 @@ impl Desk {
             _ => self.vacant.push_back(index as u32),
         }
     }
-
-    // For the driver.
-
-    /// True if requests are due at planned times.
-    #[inline]
-    pub(super) fn is_open_loop(&self) -> bool {
-        self.terms.schedule.is_some()
-    }
-
-    /// Connections that are open, and those under way.
-    pub(super) fn connections(&self) -> (usize, usize) {
-        (self.open, self.dialling)
-    }
-
-    /// Why a connection failed most lately.
-    pub(super) fn failure(&self) -> Option<CloseReason> {
-        self.failure
-    }
-
-    /// TLS says why a connection ends.
-    pub(super) fn fault(&mut self, what: &str) {
-        self.fault.get_or_insert_with(|| what.to_owned());
-    }
-
-    /// What TLS said first.
-    pub(super) fn said(&self) -> Option<&str> {
-        self.fault.as_deref()
-    }
-
-    /// Answers that are awaited.
-    pub(super) fn owed(&self) -> usize {
-        self.owed
-    }
-
-    /// From now on requests are handed out; the schedule starts.
-    pub(super) fn start(&mut self, now: Moment) {
-        self.stage = Stage::Running;
-        self.start = now;
-        if self.is_fresh() {
-            (0..self.terms.active).for_each(|place| self.vacate(place, false, now));
-        }
-    }
-
-    /// From now on nothing new is handed out, except what is due already.
-    pub(super) fn end(&mut self, now: Moment) {
-        self.stage = Stage::Ending;
-        if let Some(schedule) = &mut self.terms.schedule {
-            schedule.cut(now.since(self.start).as_nanos() as u64);
-        }
-    }
-
-    /// When the next request is due; never in a closed loop.
-    pub(super) fn next_due(&self) -> Moment {
-        match &self.terms.schedule {
-            Some(schedule) if schedule.next() != u64::MAX && self.stage != Stage::Opening => {
-                self.start + Duration::from_nanos(schedule.next())
-            }
-            _ => Moment::NEVER,
-        }
-    }
-
-    /// Requests that are due and wait.
-    pub(super) fn waiting(&self, now: Moment) -> u64 {
-        match &self.terms.schedule {
-            Some(schedule) if self.stage != Stage::Opening => {
-                schedule.waiting(now.since(self.start).as_nanos() as u64)
-            }
-            _ => 0,
-        }
-    }
-
-    /// The place that has been free for longest, and its connection if it has one.
-    pub(super) fn next_free(&mut self) -> Option<(usize, Option<Token>)> {
-        let fresh = self.is_fresh();
-        while let Some(index) = self.free.pop_front() {
-            let Some(place) = self.places.get_mut(index as usize) else { continue };
-            place.queued = false;
-            match place.state {
-                State::Open => return Some((index as usize, Some(place.token))),
-                State::Vacant if fresh => return Some((index as usize, None)),
-                State::Vacant | State::Dialling => {}
-            }
-        }
-        None
-    }
-
-    /// True if a request that is due would find somebody to send it.
-    pub(super) fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
-    /// A place that needs a connection now.
-    pub(super) fn next_vacant(&mut self, now: Moment) -> Option<usize> {
-        if self.stage == Stage::Ending {
-            return None;
-        }
-        let is_due = self.paused.front().is_some_and(|(moment, _)| *moment <= now);
-        let paused = if is_due { self.paused.pop_front() } else { None };
-        paused
-            .map(|(_, index)| index)
-            .or_else(|| self.vacant.pop_front())
-            .map(|index| index as usize)
-    }
-
-    /// When the next of the places that pause may have a connection again.
-    pub(super) fn next_dial(&self) -> Moment {
-        self.paused.front().map_or(Moment::NEVER, |(moment, _)| *moment)
-    }
-
-    /// A connection for `place` is about to be dialled. A fresh one is dialled for a request, which
-    /// is drawn here: what the connection takes is part of its latency. Answers whether to dial.
-    pub(super) fn dials(&mut self, index: usize, now: Moment) -> bool {
-        let asks = self.is_fresh() && index < self.terms.active;
-        if asks && self.draw(index, now).is_none() {
-            // A closed loop has none left when it ends.
-            if self.is_open_loop() {
-                self.vacate(index, false, now);
-            }
-            return false;
-        }
-        let Some(place) = self.places.get_mut(index) else { return false };
-        place.state = State::Dialling;
-        place.dialled = now;
-        self.dialling += 1;
-        true
-    }
-
-    /// The connection of a place, if it is open.
-    pub(super) fn token(&self, place: usize) -> Option<Token> {
-        let place = self.places.get(place)?;
-        (place.state == State::Open).then_some(place.token)
-    }
-
-    /// Places whose oldest answer is overdue, for those whose sessions have no deadline.
-    pub(super) fn overdue(&self, now: Moment) -> Option<usize> {
-        (0..self.terms.active).find(|&place| self.deadline(place) <= now)
-    }
-
-    /// The connections of places that ask.
-    pub(super) fn active(&self) -> impl Iterator<Item = (usize, Token)> {
-        let active = self.places.iter().take(self.terms.active).enumerate();
-        active
-            .filter(|(_, place)| place.state == State::Open)
-            .map(|(index, place)| (index, place.token))
-    }
-
-    /// The run is over: what is owed, and what is due and was never sent, is written down with the
-    /// time that it has waited.
-    pub(super) fn close(&mut self, now: Moment) {
-        for place in &mut self.places {
-            for ticket in place.owed.drain(..) {
-                self.recorder.failed(Failed::TimedOut, ticket.timing, now);
-            }
-        }
-        self.owed = 0;
-        let (start, recorder) = (self.start, &mut self.recorder);
-        if let Some(schedule) = &mut self.terms.schedule {
-            let elapsed = now.since(start).as_nanos() as u64;
-            schedule.abandon(elapsed, GROUPS, |due, count| {
-                recorder.unsent(start + Duration::from_nanos(due), count, now);
-            });
-        }
-    }
-
-    /// Requests that the plan had for `from..to`; nothing in a closed loop.
-    pub(super) fn offered(&self, from: Moment, to: Moment) -> Option<u64> {
-        let offset = |moment: Moment| moment.since(self.start).as_nanos() as u64;
-        self.terms.schedule.as_ref().map(|schedule| schedule.offered(offset(from), offset(to)))
-    }
 }
 
+mod driving;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use crate::load::plan::{Fresh, Pace, Plan};
 use crate::load::recorder::Recorder;
 use crate::load::schedule::{Phase, Schedule};
 use crate::load::seat::Clock;
-use crate::load::url::Url;
+use crate::load::url::{Scheme, Url};
 use crate::measure::Outcome;
 use crate::reactor::Reactor;
 use crate::reactor::world::World;
@@ -38,7 +38,8 @@ const WAKES: u64 = 4096;
 pub enum Event {
     /// Nothing new.
     None,
-    /// All connections are open, or no more can be had; requests are sent from now on.
+    /// All connections are open and were answered once, or patience is over; requests are sent from
+    /// now on.
     Open,
     /// The measured window begins.
     Begin,
@@ -59,6 +60,8 @@ pub struct Driver<W: World> {
     began: Moment,
     ended: Moment,
     spins: bool,
+    /// Places that nobody had answered when the window began.
+    unready: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,10 @@ impl<W: World> Driver<W> {
         let terms = Terms {
             active: plan.connections,
             beside: plan.beside(),
+            // Others say nothing until they are asked.
+            idle: if plan.url.scheme.is_http() { plan.idle } else { 0 },
+            // Datagrams wait in nobody's queue of connections.
+            tries: plan.fresh == Fresh::Kept && plan.url.scheme != Scheme::Udp,
             depth: plan.depth,
             fresh: plan.fresh,
             patience: plan.patience,
@@ -110,6 +117,7 @@ impl<W: World> Driver<W> {
             began,
             ended: Moment::NEVER,
             spins: false,
+            unready: 0,
         })
     }
 
@@ -141,7 +149,8 @@ impl<W: World> Driver<W> {
                 let (open, dialling) = desk.connections();
                 let kept = if self.plan.fresh == Fresh::Kept { self.plan.connections } else { 0 };
                 let is_open = open >= kept + self.plan.beside() && dialling == 0;
-                if !is_open && now < self.began + self.plan.patience {
+                let is_ready = is_open && desk.unready() == 0;
+                if !is_ready && now < self.began + self.plan.patience {
                     return Event::None;
                 }
                 desk.start(now);
@@ -159,16 +168,20 @@ impl<W: World> Driver<W> {
             }
             Step::Warming if now >= desk.recorder().begin() => {
                 self.step = Step::Measuring;
+                self.unready = desk.unready() as u64;
                 Event::Begin
             }
             Step::Measuring if now >= desk.recorder().end() => {
-                desk.end(now);
+                desk.end(now, self.grace());
                 self.step = Step::Ending;
                 self.ended = now;
                 Event::End
             }
             Step::Ending => {
-                let due = desk.next_due() <= now && now < self.ended + self.grace();
+                if now >= desk.last() {
+                    desk.over(now);
+                }
+                let due = desk.next_due() <= now;
                 let owes = desk.owed() > 0 && now < self.ended + self.plan.patience;
                 if due || owes {
                     return Event::None;
@@ -185,7 +198,7 @@ impl<W: World> Driver<W> {
     /// How long after the end of an open loop what was due in it is still sent. Not for long, or the
     /// rate of a server that cannot keep up would look as if it could.
     fn grace(&self) -> Duration {
-        (self.plan.lasts / 20).max(Duration::from_millis(100)).min(self.plan.patience)
+        (self.plan.lasts / 20).min(self.plan.patience)
     }
 
     fn dial(&mut self, now: Moment) {
@@ -228,6 +241,7 @@ impl<W: World> Driver<W> {
         let boundary = match self.step {
             Step::Warming => desk.recorder().begin(),
             Step::Measuring => desk.recorder().end(),
+            Step::Ending => desk.last(),
             _ => Moment::NEVER,
         };
         let dial = if dialling < DIALLING { desk.next_dial() } else { Moment::NEVER };
@@ -275,9 +289,9 @@ impl<W: World> Driver<W> {
         self.desk.borrow_mut().recorder().progress()
     }
 
-    /// Connections that are open.
-    pub fn open(&self) -> usize {
-        self.desk.borrow().connections().0
+    /// True if any connection could be made.
+    pub fn reached(&self) -> bool {
+        self.desk.borrow().reached()
     }
 
     /// Why a connection failed most lately.
@@ -297,6 +311,7 @@ impl<W: World> Driver<W> {
         let offered = desk.offered(begin, end);
         let mut outcome = desk.recorder().outcome(offered);
         outcome.connections = self.plan.connections as u64;
+        outcome.unready = self.unready;
         outcome.url = self.plan.url.to_string();
         outcome.client.spins = self.spins;
         outcome

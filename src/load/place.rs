@@ -35,6 +35,8 @@ pub(super) struct Place {
     /// Since when it has had room that nobody filled.
     pub(super) free_since: Moment,
     pub(super) dialled: Moment,
+    /// It has been answered once, over this connection or one before.
+    pub(super) ready: bool,
 }
 
 impl Place {
@@ -47,6 +49,7 @@ impl Place {
             queued: false,
             free_since: Moment::NEVER,
             dialled: Moment::NEVER,
+            ready: false,
         }
     }
 }

@@ -126,6 +126,11 @@ impl Seat {
         self.deadline = desk.deadline(self.place);
     }
 
+    /// What stays open beside those that ask was answered.
+    pub(super) fn ready(&self) {
+        self.desk.borrow_mut().ready(self.place);
+    }
+
     /// Bytes came that nobody asked for.
     #[cold]
     pub(super) fn surplus(&self, now: Moment) {

@@ -311,7 +311,7 @@ impl<W: World> Run<W> {
     }
 
     fn opened(&mut self) -> Result<(), Failure> {
-        if self.driver.open() == 0 && self.driver.expects_open() {
+        if !self.driver.reached() && self.driver.expects_open() {
             let why = self.driver.failure().map(|why| why.to_string());
             let why = self.driver.fault().or(why).unwrap_or("nothing answers".into());
             let url = self.driver.url();

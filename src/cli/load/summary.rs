@@ -134,6 +134,14 @@ fn warnings(text: &mut String, outcome: &Outcome, seconds: f64) -> std::fmt::Res
             "  The server can do more. Give the two different CPUs (--cpus), or ask for less."
         )?;
     }
+    if outcome.unready > 0 {
+        let unready = count(outcome.unready);
+        writeln!(
+            text,
+            "\n  {unready} connections were open but not answered when the window began."
+        )?;
+        writeln!(text, "  The server may not have accepted them: see --connections, --timeout.")?;
+    }
     if outcome.late.p99 > LATE {
         let late = time(outcome.late.p99);
         writeln!(text, "\n  The client was late by {late} or more with one request in a hundred.")?;
@@ -230,10 +238,17 @@ mod tests {
         outcome.errors.timed_out = 10_000;
         outcome.late = spectrum(20_000, 4_000_000);
         outcome.client.user_us = 1_900_000;
+        outcome.unready = 3;
         let open = text(&outcome);
-        for part in
-            ["open loop", "15,000/s", "service", "timed out", "bottleneck", "late by 8.00 ms"]
-        {
+        for part in [
+            "open loop",
+            "15,000/s",
+            "service",
+            "timed out",
+            "bottleneck",
+            "late by 8.00 ms",
+            "3 connections were",
+        ] {
             assert!(open.contains(part), "{part}: {open}");
         }
     }

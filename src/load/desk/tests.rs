@@ -11,6 +11,8 @@ fn terms(active: usize, schedule: Option<Schedule>) -> Terms {
     Terms {
         active,
         beside: 0,
+        idle: 0,
+        tries: false,
         depth: 1,
         fresh: Fresh::Kept,
         patience: Duration::from_secs(5),
@@ -69,7 +71,7 @@ fn stalled(mut desk: Desk, places: usize, service: Duration) -> Outcome {
         }
         now += STEP;
     }
-    desk.end(now);
+    desk.end(now, Duration::ZERO);
     desk.close(now);
     let offered = desk.offered(Moment::START, at(10_000));
     desk.recorder().outcome(offered)
@@ -174,4 +176,84 @@ fn fresh_connections_are_dialled_for_a_request() {
     assert_eq!((outcome.answered, outcome.errors.total()), (1, 0));
     assert!(outcome.latency.max.abs_diff(50_000_000) < 100_000);
     assert!(outcome.service.max.abs_diff(20_000_000) < 100_000);
+}
+
+#[test]
+fn what_an_overloaded_server_did_not_get_in_the_window_is_not_sent_after_it() {
+    // It answers one of a thousand requests a second at a time, each after four milliseconds.
+    let service = Duration::from_millis(4);
+    let mut desk = desk(terms(1, Some(constant(1000.0, 1))));
+    let end = Moment::START + Duration::from_secs(1);
+    desk.start(Moment::START);
+    desk.recorder().measure(Moment::START, Duration::from_secs(1));
+    let (mut now, mut sent) = (Moment::START, 0);
+    let mut serve = |desk: &mut Desk, now: Moment| {
+        desk.answered(0, now);
+        sent += u64::from(desk.draw(0, now).is_some());
+    };
+    while now < end {
+        serve(&mut desk, now);
+        now += service;
+    }
+    let grace = Duration::from_millis(50);
+    desk.end(end, grace);
+    assert_eq!(desk.last(), end + grace);
+    while now < end + Duration::from_secs(5) {
+        serve(&mut desk, now);
+        if now >= desk.last() {
+            desk.over(now);
+        }
+        now += service;
+    }
+    assert_eq!((desk.owed(), desk.next_due()), (0, Moment::NEVER));
+    desk.close(now);
+    let outcome = desk.recorder().outcome(Some(1000));
+    // 250 in the window and 13 in the grace.
+    assert!((262..=264).contains(&outcome.answered), "{}", outcome.answered);
+    assert_eq!((outcome.answered, outcome.errors.timed_out), (sent, 1000 - sent));
+    assert_eq!((outcome.latency.count, outcome.service.count), (1000, sent));
+    // The worst has waited for all but its place in the line, and not until the end.
+    assert!((700_000_000..900_000_000).contains(&outcome.latency.max), "{}", outcome.latency.max);
+}
+
+#[test]
+fn a_kept_connection_is_tried_before_the_run() {
+    let schedules = [None, Some(constant(10.0, 1))];
+    for schedule in schedules {
+        let terms = Terms { tries: true, beside: 2, idle: 1, depth: 4, ..terms(2, schedule) };
+        let mut desk = Desk::new(terms, Recorder::new(2, true).unwrap());
+        assert_eq!((desk.unready(), desk.reached()), (3, false));
+        for place in [2, 3, 0, 1] {
+            assert_eq!(desk.next_vacant(Moment::START), Some(place));
+            assert!(desk.dials(place, Moment::START));
+            desk.opened(place, Token::new(place as u32, 0), Moment::START);
+        }
+        assert_eq!((desk.unready(), desk.reached()), (3, true));
+        let at = |ms: u64| Moment::START + Duration::from_millis(ms);
+        for place in 0..2 {
+            assert_eq!(desk.draw(place, at(0)), Some(0));
+            assert_eq!(desk.draw(place, at(0)), None, "once, however deep");
+        }
+        desk.answered(0, at(1));
+        assert_eq!((desk.unready(), desk.draw(0, at(1))), (2, None));
+        // The other one ends unanswered; the next one in its place tries again.
+        desk.closed(1, CloseReason::Reset, at(2));
+        assert_eq!((desk.unready(), desk.next_vacant(at(2))), (2, None));
+        assert_eq!(desk.next_vacant(at(2) + PAUSE), Some(1));
+        assert!(desk.dials(1, at(60)));
+        desk.opened(1, Token::new(1, 1), at(61));
+        assert_eq!(desk.draw(1, at(61)), Some(0));
+        desk.failed(1, Failed::Status, at(62));
+        assert_eq!((desk.unready(), desk.draw(1, at(62))), (1, None), "it was served");
+        // Of those beside only the idle one is awaited.
+        desk.ready(3);
+        assert_eq!(desk.unready(), 1);
+        desk.ready(2);
+        desk.ready(2);
+        assert_eq!((desk.unready(), desk.owed()), (0, 0));
+        desk.start(at(70));
+        desk.recorder().measure(at(70), Duration::from_secs(1));
+        assert!(desk.draw(0, at(70)).is_some());
+        assert_eq!(desk.recorder().outcome(None).offered, 1, "trials are not measured");
+    }
 }
