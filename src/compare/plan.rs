@@ -107,7 +107,7 @@ impl Profile {
         Duration::from_secs(match self {
             Profile::Quick => 20,
             Profile::Usual => 120,
-            Profile::Full => 20 * 60,
+            Profile::Full => 15 * 60,
         })
     }
 

@@ -33,7 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   readyloop compare                                  two minutes, the usual questions
   readyloop compare --quick --models threads,loop    twenty seconds
-  readyloop compare --full --out results             everything, about twenty minutes
+  readyloop compare --full --out results             everything, about fifteen minutes
   readyloop compare --workload keep-alive --connections 1,100,10000
   readyloop compare --workload open --rate 1000,5000,10000 --duration 2s
   readyloop compare --from readyloop-compare/results.json
@@ -56,7 +56,7 @@ pub(super) struct Compare {
     /// Twenty seconds: an impression
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// The whole matrix, with up to 15,000 connections: about twenty minutes
+    /// The whole matrix, with up to 15,000 connections: about fifteen minutes
     #[arg(long)]
     full: bool,
     /// Compare these [default: all; loops with --full alone, go where Go is installed]

@@ -7,11 +7,17 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::child::Child;
 use crate::compare::machine::Seen;
+
+/// How long a command may take to say what it is asked.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The whole file, if it is there and not empty.
 fn text(path: impl AsRef<Path>) -> Option<String> {
@@ -24,11 +30,17 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix([':', '=']))
 }
 
-/// What a command prints, if it works.
-fn says(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
+/// The first line that a command prints, if it works, and does so in time.
+pub(super) fn says(program: &str, arguments: &[&str]) -> Option<String> {
+    said(program, arguments, Instant::now() + PATIENCE)
+}
+
+fn said(program: &str, arguments: &[&str], deadline: Instant) -> Option<String> {
+    let mut command = Command::new(program);
+    let mut child = Child::start(program, command.args(arguments), &Arc::default()).ok()?;
+    let line = child.line(deadline).ok()?;
+    child.finish(deadline).ok()?;
+    Some(line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 
 /// Descriptors that a process may have when it asks for all it may.
@@ -169,6 +181,20 @@ mod tests {
         assert_eq!(pages("TCP: inuse"), None);
         assert_eq!(field("model name\t: Some CPU\n", "model name"), Some(" Some CPU"));
         assert_eq!(field("PRETTY_NAME=\"An OS\"", "PRETTY_NAME"), Some("\"An OS\""));
+    }
+
+    #[test]
+    fn a_command_that_says_nothing_is_not_waited_for() {
+        assert_eq!(says("sh", &["-c", "echo first; echo second"]).as_deref(), Some("first"));
+        for script in ["exit 3", "echo first; exit 3", "true"] {
+            assert_eq!(says("sh", &["-c", script]), None, "{script}");
+        }
+        assert_eq!(says("/no/such/program", &[]), None);
+        // Without a deadline this test would not end.
+        for script in ["while :; do sleep 1; done", "echo first; while :; do sleep 1; done"] {
+            let soon = Instant::now() + Duration::from_millis(100);
+            assert_eq!(said("sh", &["-c", script], soon), None, "{script}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::child::{Child, Halt};
+use super::system;
 use super::trial::{Ground, outcome};
 use crate::compare::load::{Load, Pace};
 
@@ -20,8 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// True if there is a tracer.
 pub(super) fn is_there() -> bool {
-    let version = Command::new("strace").arg("-V").output();
-    version.is_ok_and(|output| output.status.success())
+    system::says("strace", &["-V"]).is_some()
 }
 
 /// Counts the calls of `model` under `load`, if the system allows that.
