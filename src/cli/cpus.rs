@@ -34,6 +34,12 @@ impl Cpus {
     }
 }
 
+/// Those of `all` that are not among `taken`; nothing if there are none.
+pub(super) fn others(all: &Cpus, taken: &Cpus) -> Option<Cpus> {
+    let rest: Vec<usize> = all.0.iter().copied().filter(|cpu| !taken.0.contains(cpu)).collect();
+    (!rest.is_empty()).then(|| Cpus::from(rest))
+}
+
 /// The CPUs that this process may run on, where the system tells.
 pub(super) fn allowed() -> Option<Cpus> {
     system::allowed().filter(|numbers| !numbers.is_empty()).map(Cpus)

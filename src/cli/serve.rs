@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use super::access::{Access, Requests};
 use super::banner::{self, Note};
 use super::burn::burn;
-use super::cpus::Cpus;
+use super::cpus::{self, Cpus};
 use super::data::{Data, Opened};
 use super::failure::{Failure, Kind as Fault};
 use super::folder::Folder;
@@ -153,11 +153,13 @@ fn parse_switch(text: &str) -> Result<bool, String> {
 
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        let mut elsewhere = None;
         if let Some(cpus) = &self.cpus {
+            elsewhere = cpus::allowed().and_then(|all| cpus::others(&all, cpus));
             cpus.pin()?;
         }
         if let Some(model) = self.model {
-            return self.run_model(model);
+            return self.run_model(model, elsewhere);
         }
         let limits = self.knobs.limits()?;
         let plan = self.plan()?;
@@ -191,7 +193,7 @@ impl Serve {
     }
 
     /// Serves the rows that a model can serve.
-    fn run_model(&self, model: Model) -> Result<(), Failure> {
+    fn run_model(&self, model: Model, elsewhere: Option<Cpus>) -> Result<(), Failure> {
         for &kind in <Kind as clap::ValueEnum>::value_variants() {
             let wanted = self.only.contains(&kind)
                 || self.places(kind).iter().any(|place| *place != Place::Off);
@@ -223,6 +225,7 @@ impl Serve {
             burn,
             drain: self.drain,
             cpus: self.cpus.clone(),
+            elsewhere,
             control: self.control,
             quiet: self.quiet,
         })

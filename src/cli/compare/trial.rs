@@ -94,7 +94,8 @@ impl Ground {
 
         let shape = load.shape(pace.connections);
         let open = u32::try_from(shape.connections + shape.beside).unwrap_or(u32::MAX);
-        let begin = Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + load.warmup(pace);
+        let begin =
+            Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + load.warmup(pace);
         let end = begin + load.window(pace);
         cue(&mut client, "begin", begin)?;
         run.before = server.sample()?;

@@ -43,7 +43,14 @@ pub(super) fn start(setup: &Setup, running: &Arc<dyn Running>, own: u64) -> io::
     spawn("signals", move || heed(&mut signals, &*target, drain))?;
     if setup.control {
         let (target, closed, own) = (Arc::clone(running), Arc::clone(&closed), own + 2);
-        spawn("control", move || answer(&*target, (begun, own), drain, &closed))?;
+        let elsewhere = setup.elsewhere.clone();
+        spawn("control", move || {
+            // Among a hundred busy threads on the server's CPU it would be late with its samples.
+            if let Some(Err(failure)) = elsewhere.map(|cpus| cpus.pin()) {
+                log::debug!("{failure:?}");
+            }
+            answer(&*target, (begun, own), drain, &closed);
+        })?;
     }
     Ok(Desk { closed })
 }

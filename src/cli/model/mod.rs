@@ -141,6 +141,8 @@ pub(super) struct Setup {
     pub(super) burn: Burn,
     pub(super) drain: Duration,
     pub(super) cpus: Option<Cpus>,
+    /// CPUs that it may use and is not kept to: whoever samples does so there.
+    pub(super) elsewhere: Option<Cpus>,
     pub(super) control: bool,
     pub(super) quiet: bool,
 }

@@ -92,7 +92,7 @@ mod tests {
     fn this_process_has_used_something() {
         let start = Instant::now();
         let before = start.elapsed().as_micros() as u64;
-        let sample = sample(Totals::default(), start, 0);
+        let sample = sample(Totals::default, start, 0);
         assert!((before..=start.elapsed().as_micros() as u64 + 1).contains(&sample.at_us));
         assert!(sample.resident_kb > 0 && sample.threads > 0 && sample.descriptors > 2);
     }
