@@ -97,7 +97,8 @@ pub struct Run {
     /// After a stall or an overload: how long until latency was as before, ms; if it never was, how
     /// long that was watched.
     pub recovery_ms: Option<f64>,
-    /// System calls a request as a tracer counted them, where one looked.
+    /// System calls a request as a tracer counted them, where one looked; those for making the
+    /// connections are among them.
     pub traced_calls: Option<f64>,
 }
 

@@ -168,7 +168,7 @@ fn keep_to(cpus: &Cpus) -> Option<String> {
 }
 
 /// Waits until the load says that it is so far.
-fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
+pub(super) fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
     loop {
         let cue: Cue = parse(&client.line(deadline)?)?;
         if cue.cue == name {
