@@ -15,6 +15,10 @@ pub struct Outcome {
     pub options: BTreeMap<String, String>,
     /// Connections that were to be open at a time.
     pub connections: u64,
+    /// Those of them, and of the idle ones beside them, that the server had not answered once when
+    /// the window began: it may not even have accepted them.
+    #[serde(default)]
+    pub unready: u64,
     /// The measured window, s.
     pub seconds: f64,
     /// Requests that were to be sent in it, of an open loop; of a closed one those that were sent.

@@ -251,6 +251,7 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
             url: "http://127.0.0.1:40001/plaintext".into(),
             options: BTreeMap::from([("connections".into(), open.to_string())]),
             connections: open as u64,
+            unready: 0,
             seconds,
             offered: (offered_rate * seconds) as u64,
             answered,
