@@ -83,7 +83,8 @@ pub struct Run {
     pub load: Outcome,
     /// The server before its first connection.
     pub idle: Sample,
-    /// The server at the beginning of the measured window.
+    /// The server at the beginning of the measured window; its memory, threads and descriptors are
+    /// not looked at then.
     pub before: Sample,
     /// The server at its end.
     pub after: Sample,

@@ -97,7 +97,7 @@ impl Ground {
         let begin = Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + pace.warmup;
         let end = begin + load.window(pace);
         cue(&mut client, "begin", begin)?;
-        run.before = server.sample()?;
+        run.before = server.totals()?;
         self.disturb(&server, load, pace);
         cue(&mut client, "end", end)?;
         // The load still holds everything. The kernel's figures first: a busy server takes its time.
@@ -152,7 +152,16 @@ impl Server {
 
     /// What it says of itself now.
     pub(super) fn sample(&mut self) -> Result<Sample, Halt> {
-        self.child.say("sample")?;
+        self.ask("sample")
+    }
+
+    /// The part of it that takes no time to tell.
+    fn totals(&mut self) -> Result<Sample, Halt> {
+        self.ask("totals")
+    }
+
+    fn ask(&mut self, question: &str) -> Result<Sample, Halt> {
+        self.child.say(question)?;
         parse(&self.child.line(Instant::now() + PATIENCE)?)
     }
 

@@ -13,11 +13,24 @@ use crate::measure::Sample;
 /// be a load.
 const MANY: u64 = 256;
 
-/// A sample of a server that began at `start`, with `own` threads of the command not counted.
-///
-/// What is divided by requests is read first, at one moment; looking through threads and descriptors
-/// takes a while.
+/// The whole sample of a server that began at `start`, with `own` threads of the command not counted.
 pub(super) fn sample(totals: Totals, start: Instant, own: u64) -> Sample {
+    let (mut sample, status) = spent(totals, start);
+    sample.resident_kb = field(&status, "VmRSS:").unwrap_or(0);
+    sample.threads = field(&status, "Threads:").unwrap_or(0).saturating_sub(own);
+    sample.descriptors = descriptors();
+    sample
+}
+
+/// What a sample tells of a window that begins. Memory, threads and descriptors are zero: to look
+/// through thousands of descriptors is work that the window would contain.
+pub(super) fn totals(totals: Totals, start: Instant) -> Sample {
+    spent(totals, start).0
+}
+
+/// What is divided by requests, and the status of the process. Times come first, at one moment; the
+/// rest takes a while.
+fn spent(totals: Totals, start: Instant) -> (Sample, String) {
     let mut sample = Sample {
         connections: totals.connections,
         calls: Some(totals.calls),
@@ -33,11 +46,8 @@ pub(super) fn sample(totals: Totals, start: Instant, own: u64) -> Sample {
     sample.at_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let threads = field(&status, "Threads:").unwrap_or(0);
-    sample.resident_kb = field(&status, "VmRSS:").unwrap_or(0);
-    sample.threads = threads.saturating_sub(own);
-    sample.descriptors = descriptors();
     sample.run_delay_ns = if threads <= MANY { run_delay() } else { None };
-    sample
+    (sample, status)
 }
 
 /// Threads of this process, where the system tells.
@@ -94,6 +104,9 @@ mod tests {
         let before = start.elapsed().as_micros() as u64;
         let sample = sample(Totals::default(), start, 0);
         assert!((before..=start.elapsed().as_micros() as u64 + 1).contains(&sample.at_us));
+        let light = totals(Totals { connections: 7, ..Totals::default() }, start);
+        assert_eq!((light.connections, light.descriptors, light.resident_kb), (7, 0, 0));
+        assert!(light.at_us >= sample.at_us && light.run_delay_ns.is_some());
         assert!(sample.resident_kb > 0 && sample.threads > 0 && sample.descriptors > 2);
     }
 }
