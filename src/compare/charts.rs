@@ -333,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn queues_that_are_empty_everywhere_are_no_picture() {
+        let mut results = make_up();
+        let kernel = |results: &Results| Charts::of(results).against("idle", Figure::Kernel);
+        assert!(kernel(&results).is_some());
+        let runs = results.points.iter_mut().flat_map(|point| &mut point.runs);
+        runs.for_each(|run| run.kernel_bytes = run.kernel_bytes.map(|bytes| -bytes));
+        assert!(kernel(&results).is_none());
+    }
+
+    #[test]
     fn nothing_measured_is_no_picture() {
         let results = Results::default();
         let charts = Charts::of(&results);

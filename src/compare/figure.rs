@@ -261,7 +261,10 @@ impl Figure {
                 calls().and_then(|(a, b)| per_answer(a.would_blocks.saturating_sub(b.would_blocks)))
             }
             Self::Traced => run.traced_calls,
+            // Threads that ended take theirs along, and where connections come they may.
             Self::RunDelay => {
+                let accepts = |sample: &Sample| sample.calls.map(|calls| calls.accepts);
+                (accepts(&run.before) == accepts(&run.after)).then_some(())?;
                 per_answer(run.after.run_delay_ns?.saturating_sub(run.before.run_delay_ns?))
             }
             Self::Memory => per_connection(

@@ -141,6 +141,12 @@ pub(super) fn failing(point: &Point) -> Option<String> {
     if let Some(unserved) = Figure::Unserved.spread(point).filter(|spread| spread.median > 0.0) {
         return Some(format!("{:.0} connections were never served", unserved.median));
     }
+    // Some worked for those alone whom they had let in, and had the less to do.
+    let unready = Spread::of(point.runs.iter().map(|run| run.load.unready as f64));
+    if let Some(unready) = unready.filter(|spread| spread.median > 0.0) {
+        let many = unready.median.ceil();
+        return Some(format!("{many} connections had not been answered when the window began"));
+    }
     let errors = Figure::Errors.spread(point).filter(|spread| spread.median > FAILING)?;
     Some(format!("{:.0} % of the requests failed", (errors.median * 100.0).max(1.0)))
 }
@@ -229,6 +235,15 @@ mod tests {
         let (_, level, behind) = names(ranked(&points, Figure::Rate));
         assert_eq!((level.len(), behind.len()), (1, 0));
         assert_eq!(failing(&points[0]).as_deref(), Some("13 % of the requests failed"));
+
+        let mut closed = point("w", 1.0, "closed", FAST);
+        closed.runs.iter_mut().for_each(|run| run.load.unready = 40);
+        let points = [closed, point("w", 1.0, "a", SLOW), point("w", 1.0, "b", SLOW)];
+        let (_, level, behind) = names(ranked(&points, Figure::Rate));
+        assert_eq!((level.len(), behind.len()), (1, 0));
+        let says = "40 connections had not been answered when the window began";
+        assert_eq!(failing(&points[0]).as_deref(), Some(says));
+        assert_eq!(failing(&points[1]), None);
     }
 
     #[test]

@@ -83,7 +83,8 @@ pub struct Run {
     pub load: Outcome,
     /// The server before its first connection.
     pub idle: Sample,
-    /// The server at the beginning of the measured window.
+    /// The server at the beginning of the measured window; its memory, threads and descriptors are
+    /// not looked at then.
     pub before: Sample,
     /// The server at its end.
     pub after: Sample,
@@ -97,7 +98,8 @@ pub struct Run {
     /// After a stall or an overload: how long until latency was as before, ms; if it never was, how
     /// long that was watched.
     pub recovery_ms: Option<f64>,
-    /// System calls a request as a tracer counted them, where one looked.
+    /// System calls a request as a tracer counted them, where one looked; those for making the
+    /// connections are among them.
     pub traced_calls: Option<f64>,
 }
 

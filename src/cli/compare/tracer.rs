@@ -9,22 +9,26 @@ use nix::sys::signal::Signal;
 
 use super::child::{Child, Halt};
 use super::system;
-use super::trial::{Ground, outcome};
+use super::trial::{Ground, cue, outcome, release};
 use crate::compare::load::{Load, Pace};
+use crate::compare::result::Run;
 
 /// How long requests are counted.
 const WINDOW: Duration = Duration::from_millis(300);
 
 /// How long the tracer may take to get hold of all threads, and the processes to end.
 const ATTACH: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// True if there is a tracer.
 pub(super) fn is_there() -> bool {
     system::says("strace", &["-V"]).is_some()
 }
 
-/// Counts the calls of `model` under `load`, if the system allows that.
+/// Counts the calls of `model` under `load`, if the system allows that: from the first connection to
+/// the end of the window. That connections are made is in it, that they are closed is not. A tracer
+/// that came later would be more exact in that, and not know which answers it had missed: until it
+/// has all threads, many more come than after.
 pub(super) fn calls(ground: &Ground, model: &str, load: &Load, pace: &Pace) -> Result<f64, Halt> {
     let pace = Pace { warmup: Duration::ZERO, window: WINDOW, ..*pace };
     let server = ground.serve(model, load.workload.row())?;
@@ -35,8 +39,7 @@ pub(super) fn calls(ground: &Ground, model: &str, load: &Load, pace: &Pace) -> R
     ground.pause(ATTACH);
     let mut client = ground.load(load, server.address(load)?, &pace)?;
     let deadline = Instant::now() + PATIENCE;
-    let answered = outcome(&mut client, deadline)?.answered;
-    client.finish(deadline)?;
+    cue(&mut client, "end", deadline)?;
     // It lets go of the server and writes its table.
     tracer.signal(Signal::SIGINT);
     let calls = loop {
@@ -44,6 +47,10 @@ pub(super) fn calls(ground: &Ground, model: &str, load: &Load, pace: &Pace) -> R
             break calls;
         }
     };
+    release(&mut client);
+    let load = outcome(&mut client, deadline)?;
+    client.finish(deadline)?;
+    let answered = Run { load, ..Run::default() }.arrived();
     if answered == 0 || calls == 0 {
         return Err(Halt::Failed("strace has seen nothing".into()));
     }

@@ -98,7 +98,7 @@ impl Ground {
             Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + load.warmup(pace);
         let end = begin + load.window(pace);
         cue(&mut client, "begin", begin)?;
-        run.before = server.sample()?;
+        run.before = server.totals()?;
         self.disturb(&server, load, pace);
         cue(&mut client, "end", end)?;
         // The load still holds everything. The kernel's figures first: a busy server takes its time.
@@ -153,7 +153,16 @@ impl Server {
 
     /// What it says of itself now.
     pub(super) fn sample(&mut self) -> Result<Sample, Halt> {
-        self.child.say("sample")?;
+        self.ask("sample")
+    }
+
+    /// The part of it that takes no time to tell.
+    fn totals(&mut self) -> Result<Sample, Halt> {
+        self.ask("totals")
+    }
+
+    fn ask(&mut self, question: &str) -> Result<Sample, Halt> {
+        self.child.say(question)?;
         parse(&self.child.line(Instant::now() + PATIENCE)?)
     }
 
@@ -169,7 +178,7 @@ fn keep_to(cpus: &Cpus) -> Option<String> {
 }
 
 /// Waits until the load says that it is so far.
-fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
+pub(super) fn cue(client: &mut Child, name: &str, deadline: Instant) -> Result<(), Halt> {
     loop {
         let cue: Cue = parse(&client.line(deadline)?)?;
         if cue.cue == name {

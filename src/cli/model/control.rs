@@ -1,8 +1,8 @@
 //! Who a running model listens to: signals, and a parent that asks for samples.
 //!
 //! Both wait on threads of their own, so that the model is not disturbed by waiting for them. Under
-//! `--control` each line `sample` on stdin is answered with a line of JSON on stdout, and the end of
-//! stdin ends the server.
+//! `--control` each line `sample` on stdin is answered with a line of JSON on stdout, a line `totals`
+//! with one that lacks what takes long to look up, and the end of stdin ends the server.
 
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -87,14 +87,26 @@ fn answer(
         if closed.load(Ordering::Acquire) {
             return;
         }
+<<<<<<< HEAD
         match line.trim() {
             "sample" => {
                 // Nobody reads it: then there is nobody to serve either.
                 if say(&process::sample(|| running.totals(), begun, own)).is_err() {
                     break;
                 }
+=======
+        let sample = match line.trim() {
+            "sample" => process::sample(running.totals(), begun, own),
+            "totals" => process::totals(running.totals(), begun),
+            other => {
+                log::warn!(target: "readyloop", "control: {other:?} is no question");
+                continue;
+>>>>>>> fixcompare
             }
-            other => log::warn!(target: "readyloop", "control: {other:?} is no question"),
+        };
+        // Nobody reads it: then there is nobody to serve either.
+        if say(&sample).is_err() {
+            break;
         }
     }
     running.drain(drain);

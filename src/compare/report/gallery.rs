@@ -227,7 +227,8 @@ fn traced(charts: &Charts<'_>) -> String {
     }
     format!(
         "<h3>Counted, and traced</h3>\n<p class=\"note\">System calls of a request as they are counted \
-         in process, and as a tracer counted those of the whole process in a run of its own.</p>\n\
+         in process, and as a tracer counted those of the whole process in a run of its own, those for making its \
+         connections included.</p>\n\
          <div class=\"wide\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">At</th>\
          <th scope=\"col\">Counted</th><th scope=\"col\">Traced</th></tr></thead>\n<tbody>\n{rows}\
          </tbody></table></div>\n"

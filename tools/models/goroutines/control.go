@@ -33,13 +33,17 @@ type sample struct {
 	Turns       any     `json:"turns"`
 }
 
-// answer says what listens, then answers each line `sample`; the end of stdin is the server's.
+// answer says what listens, then answers each line `sample` or `totals`; the end of stdin is the
+// server's.
 func answer(s *server, r ready, signals chan<- os.Signal) {
 	say := json.NewEncoder(os.Stdout)
 	say.Encode(r)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if lines.Text() == "sample" {
-			say.Encode(measure(s))
+		switch lines.Text() {
+		case "sample":
+			say.Encode(whole(s))
+		case "totals":
+			say.Encode(spent(s))
 		}
 	}
 	signals <- syscall.SIGTERM
@@ -47,17 +51,26 @@ func answer(s *server, r ready, signals chan<- os.Signal) {
 
 var begun = time.Now()
 
-// measure reads what is divided by requests first, at one moment.
-func measure(s *server) sample {
+// whole is all of a sample.
+func whole(s *server) sample {
+	all := spent(s)
+	status, _ := os.ReadFile("/proc/self/status")
+	files, _ := os.ReadDir("/proc/self/fd")
+	all.Descriptors = len(files)
+	if all.Descriptors > 0 {
+		all.Descriptors-- // the folder itself
+	}
+	all.Resident = field(string(status), "VmRSS:")
+	all.Threads = field(string(status), "Threads:")
+	return all
+}
+
+// spent is what is divided by requests, times first, at one moment. To look through thousands of
+// descriptors when a window begins is work that it would contain.
+func spent(s *server) sample {
 	var usage syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	at := time.Since(begun).Microseconds()
-	status, _ := os.ReadFile("/proc/self/status")
-	files, _ := os.ReadDir("/proc/self/fd")
-	descriptors := len(files)
-	if descriptors > 0 {
-		descriptors-- // the folder itself
-	}
 	return sample{
 		At:          at,
 		User:        usage.Utime.Nano() / 1000,
@@ -65,9 +78,6 @@ func measure(s *server) sample {
 		Voluntary:   int64(usage.Nvcsw),
 		Involuntary: int64(usage.Nivcsw),
 		RunDelay:    runDelay(),
-		Resident:    field(string(status), "VmRSS:"),
-		Threads:     field(string(status), "Threads:"),
-		Descriptors: descriptors,
 		Connections: s.live(),
 	}
 }
