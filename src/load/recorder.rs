@@ -44,6 +44,15 @@ pub(super) enum Failed {
     Wrong,
 }
 
+/// How a connection failed to come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unmade {
+    /// TCP had connected it, TLS did not.
+    pub(super) secure: bool,
+    /// It took too long.
+    pub(super) waited: bool,
+}
+
 /// The measured part of a run.
 #[derive(Clone, Copy, Debug)]
 struct Window {
@@ -235,18 +244,23 @@ impl Recorder {
     }
 
     /// A connection could not be made.
-    pub(super) fn unconnected(&mut self) {
-        self.errors.connect += 1;
+    pub(super) fn unmade(&mut self, failed: Unmade) {
+        *if failed.secure { &mut self.errors.tls } else { &mut self.errors.connect } += 1;
+    }
+
+    /// A connection for a request that was meant for `intended` could not be made.
+    pub(super) fn unmade_for(&mut self, failed: Unmade, intended: Moment, now: Moment) {
+        if self.window.has(intended) {
+            self.unmade(failed);
+            if failed.waited {
+                self.took(Timing { intended, sent: Moment::NEVER }, now, 1);
+            }
+        }
     }
 
     /// A TLS handshake was done.
     pub(super) fn shaken(&mut self, took: Duration) {
         self.handshake.saturating_record(took.as_nanos() as u64);
-    }
-
-    /// TLS failed.
-    pub(super) fn unshaken(&mut self) {
-        self.errors.tls += 1;
     }
 
     #[inline]
