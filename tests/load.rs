@@ -3,9 +3,9 @@
 
 #![cfg(feature = "cli")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -353,6 +353,32 @@ fn the_command_gives_its_cues_and_then_the_outcome() {
     assert_eq!(outcome.answered + 3, server.asked(), "each connection was tried");
     assert_eq!((outcome.connections, &outcome.url), (3, &url));
     assert_eq!(outcome.options.get("duration").map(String::as_str), Some("100ms"));
+}
+
+#[test]
+fn with_cues_connections_stay_until_somebody_gives_leave() {
+    let server = Server::start();
+    let url = server.url("/");
+    let program = env!("CARGO_BIN_EXE_readyloop");
+    let mut load = Command::new(program)
+        .args(["load", &url, "-c", "3", "-d", "50ms", "--warmup", "0", "--json", "--cues"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut leave = load.stdin.take().expect("it is piped");
+    let mut lines = BufReader::new(load.stdout.take().expect("it is piped")).lines();
+    for name in ["open", "begin", "end"] {
+        assert_eq!(lines.next().expect("a cue").expect("text"), cue(name));
+    }
+    // Longer than a load takes that does not wait; one that does waits for much longer.
+    thread::sleep(SHORT * 2);
+    assert!(load.try_wait().expect("it is our child").is_none());
+    leave.write_all(b"\n").expect("it reads");
+    let outcome = lines.next().expect("an outcome").expect("text");
+    let outcome: Outcome = serde_json::from_str(&outcome).expect("an outcome");
+    assert_eq!((outcome.answered + 3, outcome.errors.total()), (server.asked(), 0));
+    assert!(load.wait().expect("it is our child").success());
 }
 
 fn cue(name: &str) -> &'static str {

@@ -14,7 +14,7 @@ use crate::error::{CloseReason, Phase};
 use crate::load::mix::Mix;
 use crate::load::place::{Place, State, Ticket};
 use crate::load::plan::Fresh;
-use crate::load::recorder::{Failed, Recorder, Timing};
+use crate::load::recorder::{Failed, Recorder, Timing, Unmade};
 use crate::load::schedule::Schedule;
 use crate::time::Moment;
 use crate::token::Token;
@@ -310,12 +310,19 @@ impl Desk {
                 self.dialling -= 1;
                 self.failure = Some(why);
                 pauses = true;
-                match why {
-                    _ if !counts => {}
-                    CloseReason::Tls | CloseReason::TimedOut(Phase::Handshake) => {
-                        self.recorder.unshaken();
-                    }
-                    _ => self.recorder.unconnected(),
+                let failed = Unmade {
+                    secure: matches!(
+                        why,
+                        CloseReason::Tls | CloseReason::TimedOut(Phase::Handshake)
+                    ),
+                    waited: matches!(why, CloseReason::TimedOut(_)),
+                };
+                // One for a request counts when that was meant, whenever it fails.
+                for ticket in &owed {
+                    self.recorder.unmade_for(failed, ticket.timing.intended, now);
+                }
+                if owed.is_empty() && counts {
+                    self.recorder.unmade(failed);
                 }
             }
             State::Vacant => return,

@@ -32,6 +32,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 const COARSE: Duration = Duration::from_millis(1);
 /// Wakes of one step.
 const WAKES: u64 = 4096;
+/// No wait is longer while the end is held up by whoever watches.
+const HELD: Duration = Duration::from_millis(5);
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Driver<W: World> {
     spins: bool,
     /// Places that nobody had answered when the window began.
     unready: u64,
+    /// It does not finish.
+    held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,7 @@ impl<W: World> Driver<W> {
             ended: Moment::NEVER,
             spins: false,
             unready: 0,
+            held: false,
         })
     }
 
@@ -183,7 +188,7 @@ impl<W: World> Driver<W> {
                 }
                 let due = desk.next_due() <= now;
                 let owes = desk.owed() > 0 && now < self.ended + self.plan.patience;
-                if due || owes {
+                if due || owes || self.held {
                     return Event::None;
                 }
                 desk.close(now);
@@ -245,7 +250,8 @@ impl<W: World> Driver<W> {
             _ => Moment::NEVER,
         };
         let dial = if dialling < DIALLING { desk.next_dial() } else { Moment::NEVER };
-        let wait = LONGEST.min(boundary.since(now)).min(dial.since(now));
+        let longest = if self.held && self.step == Step::Ending { HELD } else { LONGEST };
+        let wait = longest.min(boundary.since(now)).min(dial.since(now));
         // Nothing is due as long as nobody is free: an answer will wake us.
         if !desk.has_free() {
             return wait;
@@ -257,6 +263,12 @@ impl<W: World> Driver<W> {
                 Duration::ZERO
             }
         }
+    }
+
+    /// Whether it stays as it is after the window, with all connections open: somebody looks at the
+    /// server, and what a load's end costs that one belongs to no window.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Ends the run early: what is there is reported.

@@ -15,20 +15,35 @@ const FLOOR: u32 = 10;
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     counts: Vec<u32>,
+    /// Whether a place was ever answered, before the window too.
+    served: Vec<bool>,
 }
 
 impl Places {
     /// Nothing yet, in so many places.
     pub(super) fn new(places: usize) -> Self {
-        Places { counts: vec![0; places * BUCKETS] }
+        Places { counts: vec![0; places * BUCKETS], served: vec![false; places] }
     }
 
-    /// An answer in `place` that took `nanos`. A place that is not there is ignored.
+    /// An answer in `place`, measured or not.
+    #[inline]
+    pub(super) fn served(&mut self, place: usize) {
+        if let Some(served) = self.served.get_mut(place) {
+            *served = true;
+        }
+    }
+
+    /// A measured answer in `place` that took `nanos`. A place that is not there is ignored.
     #[inline]
     pub(super) fn record(&mut self, place: usize, nanos: u64) {
         if let Some(count) = self.counts.get_mut(place * BUCKETS + bucket(nanos)) {
             *count = count.saturating_add(1);
         }
+    }
+
+    /// How many places there are.
+    pub(super) fn count(&self) -> usize {
+        self.served.len()
     }
 
     /// What it comes to; nothing for fewer than two places.
@@ -47,7 +62,7 @@ impl Places {
         p99.sort_unstable();
         Some(Fairness {
             jain: jain(&totals),
-            unserved: (totals.len() - p99.len()) as u64,
+            unserved: self.served.iter().filter(|served| !**served).count() as u64,
             p99_min: p99.first().copied().unwrap_or(0),
             p99_median: p99.get(p99.len() / 2).copied().unwrap_or(0),
             p99_max: p99.last().copied().unwrap_or(0),
@@ -116,7 +131,9 @@ mod tests {
         let mut even = Places::new(4);
         let mut odd = Places::new(4);
         for answer in 0..400 {
+            even.served(answer % 4);
             even.record(answer % 4, 50_000);
+            odd.served(0);
             odd.record(0, 50_000);
         }
         let (even, odd) = (even.fairness().unwrap(), odd.fairness().unwrap());

@@ -44,6 +44,15 @@ pub(super) enum Failed {
     Wrong,
 }
 
+/// How a connection failed to come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unmade {
+    /// TCP had connected it, TLS did not.
+    pub(super) secure: bool,
+    /// It took too long.
+    pub(super) waited: bool,
+}
+
 /// The measured part of a run.
 #[derive(Clone, Copy, Debug)]
 struct Window {
@@ -182,6 +191,7 @@ impl Recorder {
         {
             tick.answered += 1;
         }
+        self.places.served(place);
         if self.window.has(timing.intended) {
             self.answered += 1;
             self.places.record(place, now.since(timing.intended).as_nanos() as u64);
@@ -234,18 +244,23 @@ impl Recorder {
     }
 
     /// A connection could not be made.
-    pub(super) fn unconnected(&mut self) {
-        self.errors.connect += 1;
+    pub(super) fn unmade(&mut self, failed: Unmade) {
+        *if failed.secure { &mut self.errors.tls } else { &mut self.errors.connect } += 1;
+    }
+
+    /// A connection for a request that was meant for `intended` could not be made.
+    pub(super) fn unmade_for(&mut self, failed: Unmade, intended: Moment, now: Moment) {
+        if self.window.has(intended) {
+            self.unmade(failed);
+            if failed.waited {
+                self.took(Timing { intended, sent: Moment::NEVER }, now, 1);
+            }
+        }
     }
 
     /// A TLS handshake was done.
     pub(super) fn shaken(&mut self, took: Duration) {
         self.handshake.saturating_record(took.as_nanos() as u64);
-    }
-
-    /// TLS failed.
-    pub(super) fn unshaken(&mut self) {
-        self.errors.tls += 1;
     }
 
     #[inline]
@@ -281,6 +296,13 @@ impl Recorder {
     pub(super) fn outcome(&self, offered: Option<u64>) -> Outcome {
         let Window { begin, end, .. } = self.window;
         let latency = spectrum(&self.latency);
+        let mut fairness = self.places.fairness();
+        // Too few to go round are nobody's fault.
+        if let Some(fairness) = &mut fairness
+            && offered.is_some_and(|offered| offered < 2 * self.places.count() as u64)
+        {
+            fairness.unserved = 0;
+        }
         Outcome {
             seconds: (end.saturating_sub(begin)) as f64 / 1e9,
             offered: offered.unwrap_or(self.drawn),
@@ -293,7 +315,7 @@ impl Recorder {
             connect: spectrum(&self.connect),
             handshake: spectrum(&self.handshake),
             late: spectrum(&self.late),
-            fairness: self.places.fairness(),
+            fairness,
             ticks: self.ticks.clone(),
             ..Outcome::default()
         }
@@ -375,6 +397,18 @@ mod tests {
         assert!(outcome.service.max.abs_diff(2_400_000_000) < 3_000_000);
         let worst = outcome.ticks.iter().max_by_key(|tick| tick.latency_max).unwrap();
         assert_eq!(worst.at_ms, 500.0);
+    }
+
+    #[test]
+    fn who_was_served_before_the_window_was_served() {
+        let mut recorder = Recorder::new(3, false).unwrap();
+        recorder.measure(at(1000), Duration::from_secs(2));
+        for (place, intended) in [(0, 1500), (1, 500)] {
+            let timing = Timing { intended: at(intended), sent: at(intended) };
+            recorder.answered(place, timing, at(intended + 1));
+        }
+        let unserved = |offered| recorder.outcome(offered).fairness.unwrap().unserved;
+        assert_eq!((unserved(None), unserved(Some(6)), unserved(Some(5))), (1, 1, 0));
     }
 
     #[test]

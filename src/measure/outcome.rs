@@ -81,7 +81,8 @@ impl Errors {
 pub struct Fairness {
     /// Jain's index of answers per connection: 1 is even, 1/n is all to one.
     pub jain: f64,
-    /// Connections that got no answer at all.
+    /// Connections that got no answer at all, from the first request on. None are told of an open
+    /// loop that had hardly a request for each.
     pub unserved: u64,
     /// The lowest 99th percentile of a connection, ns.
     pub p99_min: u64,

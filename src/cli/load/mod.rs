@@ -4,6 +4,7 @@
 //! printed.
 
 mod asked;
+mod leave;
 mod spent;
 mod summary;
 mod trust;
@@ -22,6 +23,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::signal::{SIGINT, SIGTERM};
 
 use self::asked::{Also, Rate};
+use self::leave::Leave;
 use self::spent::Spent;
 use super::cpus::Cpus;
 use super::failure::{Failure, Kind};
@@ -120,7 +122,8 @@ pub(super) struct Load {
     /// Print the outcome as JSON, for machines
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
-    /// Say on stdout when connections are open and when the measured window begins and ends
+    /// Say on stdout when connections are open and answered, and when the measured window begins and
+    /// ends; then stay until a line comes on stdin, or its end
     #[arg(long, hide = true)]
     cues: bool,
 }
@@ -268,6 +271,8 @@ struct Run<W: World> {
     asked_to_stop: bool,
     begin: Option<(Instant, Spent)>,
     end: Option<Spent>,
+    /// Until when it stays, with cues.
+    leave: Option<Leave>,
 }
 
 impl<W: World> Run<W> {
@@ -281,15 +286,29 @@ impl<W: World> Run<W> {
         }
         let shows = !load.json && !load.cues && io::stderr().is_terminal();
         let bar = if shows { bar() } else { ProgressBar::hidden() };
-        let cues = load.cues;
-        Ok(Run { driver, cues, bar, interrupted, asked_to_stop: false, begin: None, end: None })
+        let mut run = Run {
+            driver,
+            cues: load.cues,
+            bar,
+            interrupted,
+            asked_to_stop: false,
+            begin: None,
+            end: None,
+            leave: None,
+        };
+        run.driver.hold(load.cues);
+        Ok(run)
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
         loop {
             if self.interrupted.load(Ordering::Relaxed) && !self.asked_to_stop {
                 self.asked_to_stop = true;
+                self.driver.hold(false);
                 self.driver.interrupt();
+            }
+            if self.leave.as_ref().is_some_and(Leave::is_given) {
+                self.driver.hold(false);
             }
             match self.driver.step()? {
                 Event::None => {}
@@ -301,6 +320,7 @@ impl<W: World> Run<W> {
                 Event::End => {
                     self.end = Some(Spent::now()?);
                     self.cue("end")?;
+                    self.leave = self.cues.then(Leave::ask);
                 }
                 Event::Done => break,
             }

@@ -257,3 +257,27 @@ fn a_kept_connection_is_tried_before_the_run() {
         assert_eq!(desk.recorder().outcome(None).offered, 1, "trials are not measured");
     }
 }
+
+#[test]
+fn a_fresh_connection_that_fails_after_the_window_is_an_error_of_its_request() {
+    let at = |ms: u64| Moment::START + Duration::from_millis(ms);
+    let fresh = Terms { fresh: Fresh::Request, ..terms(3, None) };
+    let mut desk = Desk::new(fresh, Recorder::new(3, false).unwrap());
+    desk.start(at(0));
+    desk.recorder().measure(at(0), Duration::from_secs(1));
+    for place in 0..3 {
+        assert_eq!(desk.next_vacant(at(900)), Some(place));
+        assert!(desk.dials(place, at(900)));
+    }
+    desk.end(at(1000), Duration::ZERO);
+    desk.closed(0, CloseReason::Reset, at(1100));
+    desk.closed(1, CloseReason::TimedOut(Phase::Handshake), at(1900));
+    desk.closed(2, CloseReason::Tls, at(1900));
+    assert_eq!(desk.owed(), 0);
+    desk.close(at(2000));
+    let outcome = desk.recorder().outcome(None);
+    assert_eq!((outcome.errors.connect, outcome.errors.tls, outcome.errors.total()), (1, 2, 3));
+    // Who waited in vain is in the latency, and was never sent.
+    assert_eq!((outcome.latency.count, outcome.service.count), (1, 0));
+    assert!(outcome.latency.max.abs_diff(1_000_000_000) < 1_000_000);
+}
