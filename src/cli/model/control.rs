@@ -87,21 +87,12 @@ fn answer(
         if closed.load(Ordering::Acquire) {
             return;
         }
-<<<<<<< HEAD
-        match line.trim() {
-            "sample" => {
-                // Nobody reads it: then there is nobody to serve either.
-                if say(&process::sample(|| running.totals(), begun, own)).is_err() {
-                    break;
-                }
-=======
         let sample = match line.trim() {
-            "sample" => process::sample(running.totals(), begun, own),
-            "totals" => process::totals(running.totals(), begun),
+            "sample" => process::sample(|| running.totals(), begun, own),
+            "totals" => process::totals(|| running.totals(), begun),
             other => {
                 log::warn!(target: "readyloop", "control: {other:?} is no question");
                 continue;
->>>>>>> fixcompare
             }
         };
         // Nobody reads it: then there is nobody to serve either.

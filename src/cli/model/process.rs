@@ -13,16 +13,8 @@ use crate::measure::Sample;
 /// be a load.
 const MANY: u64 = 256;
 
-<<<<<<< HEAD
-/// A sample of a server that began at `start`, with `own` threads of the command not counted.
-///
-/// What is divided by requests is read first, at one moment; looking through threads and descriptors
-/// takes a while.
-pub(super) fn sample(totals: impl FnOnce() -> Totals, start: Instant, own: u64) -> Sample {
-    let mut sample = Sample::default();
-=======
 /// The whole sample of a server that began at `start`, with `own` threads of the command not counted.
-pub(super) fn sample(totals: Totals, start: Instant, own: u64) -> Sample {
+pub(super) fn sample(totals: impl FnOnce() -> Totals, start: Instant, own: u64) -> Sample {
     let (mut sample, status) = spent(totals, start);
     sample.resident_kb = field(&status, "VmRSS:").unwrap_or(0);
     sample.threads = field(&status, "Threads:").unwrap_or(0).saturating_sub(own);
@@ -32,20 +24,14 @@ pub(super) fn sample(totals: Totals, start: Instant, own: u64) -> Sample {
 
 /// What a sample tells of a window that begins. Memory, threads and descriptors are zero: to look
 /// through thousands of descriptors is work that the window would contain.
-pub(super) fn totals(totals: Totals, start: Instant) -> Sample {
+pub(super) fn totals(totals: impl FnOnce() -> Totals, start: Instant) -> Sample {
     spent(totals, start).0
 }
 
 /// What is divided by requests, and the status of the process. Times come first, at one moment; the
 /// rest takes a while.
-fn spent(totals: Totals, start: Instant) -> (Sample, String) {
-    let mut sample = Sample {
-        connections: totals.connections,
-        calls: Some(totals.calls),
-        turns: totals.turns,
-        ..Sample::default()
-    };
->>>>>>> fixcompare
+fn spent(totals: impl FnOnce() -> Totals, start: Instant) -> (Sample, String) {
+    let mut sample = Sample::default();
     if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
         sample.user_us = micros(usage.user_time());
         sample.system_us = micros(usage.system_time());
