@@ -104,7 +104,7 @@ mod tests {
         let before = start.elapsed().as_micros() as u64;
         let sample = sample(Totals::default, start, 0);
         assert!((before..=start.elapsed().as_micros() as u64 + 1).contains(&sample.at_us));
-        let light = totals(Totals { connections: 7, ..Totals::default() }, start);
+        let light = totals(|| Totals { connections: 7, ..Totals::default() }, start);
         assert_eq!((light.connections, light.descriptors, light.resident_kb), (7, 0, 0));
         assert!(light.at_us >= sample.at_us && light.run_delay_ns.is_some());
         assert!(sample.resident_kb > 0 && sample.threads > 0 && sample.descriptors > 2);
