@@ -359,7 +359,10 @@ mod tests {
             (
                 Workload::Mix,
                 1e4,
-                format!("{HTTP}/plaintext --connections=64 --also={HTTP}/compute/10000@1 {TIME}"),
+                format!(
+                    "{HTTP}/plaintext --connections=16 --also={HTTP}/compute/10000@1 \
+                     --duration=500ms --warmup=160ms"
+                ),
             ),
         ] {
             assert_eq!(arguments(workload, x), expected);
