@@ -187,6 +187,32 @@ fn connections_beside_are_open_and_are_not_counted() {
     assert!(outcome.answered <= server.asked());
 }
 
+#[test]
+fn slow_readers_that_are_refused_are_errors_of_status() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
+    let port = listener.local_addr().expect("it listens").port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = [0; 1024];
+                while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                    let missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+                    let is_long = bytes[..count].starts_with(b"GET /bytes/");
+                    if stream.write_all(if is_long { missing } else { RIGHT }).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    // Its answers come after pauses of 50 ms.
+    let plan =
+        Plan { slow_readers: 2, lasts: SHORT * 2, ..plan(&format!("http://127.0.0.1:{port}/")) };
+    let errors = run(plan).errors;
+    assert!(errors.status > 0, "{errors:?}");
+    assert_eq!(errors.total(), errors.status);
+}
+
 /// What a wrong server does with a request: it says this, and ends the connection if so.
 type Wrong = fn(number: u64) -> (Vec<u8>, bool);
 

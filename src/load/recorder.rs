@@ -229,6 +229,13 @@ impl Recorder {
         }
     }
 
+    /// A connection beside those that are measured got an answer that is not of success.
+    pub(super) fn refused(&mut self, now: Moment) {
+        if self.window.has(now) {
+            self.errors.status += 1;
+        }
+    }
+
     /// Something came that nobody had asked for.
     pub(super) fn surplus(&mut self, now: Moment) {
         if self.window.has(now) {
