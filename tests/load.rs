@@ -3,6 +3,7 @@
 
 #![cfg(feature = "cli")]
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use readyloop::load::{Driver, Event, Fresh, Pace, Phase, Plan, Url};
 use readyloop::measure::Outcome;
+use readyloop::reactor::edge::Edge;
 use readyloop::reactor::world::World;
 use readyloop::session::http::{Answered, Http, Reply};
 use readyloop::{Handle, Head, Limits, Reactor};
@@ -42,12 +44,19 @@ fn plan(url: &str) -> Plan {
     }
 }
 
-fn run(plan: Plan) -> Outcome {
+/// A run of a plan, and what its clock is ahead by.
+fn driver(plan: Plan) -> (Driver<Edge>, Rc<Cell<Duration>>) {
     assert_eq!(plan.check(), Ok(()));
     let mut reactor = Reactor::new(Limits::default()).expect("a poll can be had");
     let (now, instant) = (reactor.world().now(), Instant::now());
-    let clock = Rc::new(move || now + instant.elapsed());
-    let mut driver = Driver::new(plan, None, reactor, clock).expect("there is memory");
+    let ahead = Rc::new(Cell::new(Duration::ZERO));
+    let more = Rc::clone(&ahead);
+    let clock = Rc::new(move || now + instant.elapsed() + more.get());
+    (Driver::new(plan, None, reactor, clock).expect("there is memory"), ahead)
+}
+
+fn run(plan: Plan) -> Outcome {
+    let (mut driver, _) = driver(plan);
     let mut seen = Vec::new();
     loop {
         match driver.step().expect("the poll works") {
@@ -178,6 +187,32 @@ fn connections_beside_are_open_and_are_not_counted() {
     assert_eq!(outcome.errors.total(), 0, "{:?}", outcome.errors);
     assert_eq!(outcome.connect.count, 9);
     assert!(outcome.answered <= server.asked());
+}
+
+#[test]
+fn slow_readers_that_are_refused_are_errors_of_status() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
+    let port = listener.local_addr().expect("it listens").port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = [0; 1024];
+                while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                    let missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+                    let is_long = bytes[..count].starts_with(b"GET /bytes/");
+                    if stream.write_all(if is_long { missing } else { RIGHT }).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    // Its answers come after pauses of 50 ms.
+    let plan =
+        Plan { slow_readers: 2, lasts: SHORT * 2, ..plan(&format!("http://127.0.0.1:{port}/")) };
+    let errors = run(plan).errors;
+    assert!(errors.status > 0, "{errors:?}");
+    assert_eq!(errors.total(), errors.status);
 }
 
 /// What a wrong server does with a request: it says this, and ends the connection if so.
@@ -318,6 +353,25 @@ fn the_window_begins_when_connections_are_accepted() {
     let outcome = run(plan);
     assert_eq!((outcome.errors.total(), outcome.unready), (0, 0));
     assert!(outcome.answered > 0, "the window was not over before the server began");
+}
+
+#[test]
+fn who_interrupts_a_run_does_not_wait_for_answers_that_hang() {
+    let hangs = || wrong(|number| (if number == 0 { RIGHT.to_vec() } else { Vec::new() }, false));
+    for (lasts, when) in [(SHORT * 100, Event::Begin), (SHORT / 10, Event::End)] {
+        let patience = Duration::from_secs(3600);
+        let url = format!("http://127.0.0.1:{}/", hangs());
+        let (mut driver, ahead) = driver(Plan { connections: 1, lasts, patience, ..plan(&url) });
+        while driver.step().expect("the poll works") != when {}
+        driver.interrupt();
+        let mut events = Vec::new();
+        for _ in 0..4 {
+            events.push(driver.step().expect("the poll works"));
+            ahead.set(ahead.get() + Duration::from_secs(1));
+        }
+        assert_eq!(events.last(), Some(&Event::Done), "{events:?}");
+        assert_eq!(driver.outcome().errors.total(), driver.outcome().errors.timed_out);
+    }
 }
 
 #[test]

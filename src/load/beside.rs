@@ -1,7 +1,7 @@
 //! Connections beside those that ask: idle ones, slow readers and slow writers.
 //!
 //! They are the surroundings of what is measured. The driver makes one for each such place. What they
-//! get is read and counted nowhere; that one of them ends is an error of the run.
+//! get is read and counted nowhere; that one of them ends or is refused is an error of the run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -76,6 +76,10 @@ impl Beside {
             Verdict::More => true,
             Verdict::Whole(whole) => {
                 self.seat.ready();
+                // A short refusal is nothing to be slow with.
+                if !(200..300).contains(&whole.status) {
+                    self.seat.refused();
+                }
                 self.answer = Careful::new();
                 self.at = 0;
                 if self.manner != Manner::Idle {

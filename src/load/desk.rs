@@ -265,6 +265,11 @@ impl Desk {
         }
     }
 
+    /// A connection beside those that are measured was refused what it asked for.
+    pub(super) fn refused(&mut self, now: Moment) {
+        self.recorder.refused(now);
+    }
+
     /// Bytes came that nobody asked for.
     pub(super) fn surplus(&mut self, now: Moment) {
         self.recorder.surplus(now);

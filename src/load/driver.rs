@@ -32,6 +32,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 const COARSE: Duration = Duration::from_millis(1);
 /// Wakes of one step.
 const WAKES: u64 = 4096;
+/// How long answers are awaited still when somebody has interrupted the run.
+const HURRY: Duration = Duration::from_millis(500);
 /// No wait is longer while the end is held up by whoever watches.
 const HELD: Duration = Duration::from_millis(5);
 
@@ -271,11 +273,12 @@ impl<W: World> Driver<W> {
         self.held = held;
     }
 
-    /// Ends the run early: what is there is reported.
+    /// Ends the run early, or its end: what is there is reported.
     pub fn interrupt(&mut self) {
         let now = (self.clock)();
         let mut desk = self.desk.borrow_mut();
         desk.recorder().cut(now);
+        self.plan.patience = self.plan.patience.min(HURRY);
         if matches!(self.step, Step::Opening | Step::Warming) {
             self.step = Step::Done;
         }

@@ -201,9 +201,7 @@ impl Recorder {
 
     /// A request got no right answer.
     pub(super) fn failed(&mut self, failed: Failed, timing: Timing, now: Moment) {
-        if !self.window.has(timing.intended) {
-            return;
-        }
+        let Some(timing) = self.counts(failed == Failed::TimedOut, timing, now) else { return };
         *match failed {
             Failed::Closed => &mut self.errors.closed,
             Failed::TimedOut => &mut self.errors.timed_out,
@@ -231,6 +229,13 @@ impl Recorder {
         }
     }
 
+    /// A connection beside those that are measured got an answer that is not of success.
+    pub(super) fn refused(&mut self, now: Moment) {
+        if self.window.has(now) {
+            self.errors.status += 1;
+        }
+    }
+
     /// Something came that nobody had asked for.
     pub(super) fn surplus(&mut self, now: Moment) {
         if self.window.has(now) {
@@ -250,12 +255,23 @@ impl Recorder {
 
     /// A connection for a request that was meant for `intended` could not be made.
     pub(super) fn unmade_for(&mut self, failed: Unmade, intended: Moment, now: Moment) {
-        if self.window.has(intended) {
+        let timing = Timing { intended, sent: Moment::NEVER };
+        if let Some(timing) = self.counts(failed.waited, timing, now) {
             self.unmade(failed);
             if failed.waited {
-                self.took(Timing { intended, sent: Moment::NEVER }, now, 1);
+                self.took(timing, now, 1);
             }
         }
+    }
+
+    /// The times with which a failed request counts, if it does. One that was meant before the window
+    /// and still waited in it was nobody's otherwise: it waits from the window's begin.
+    fn counts(&self, waited: bool, timing: Timing, now: Moment) -> Option<Timing> {
+        let begin = self.begin();
+        if waited && timing.intended < begin && begin <= now {
+            return Some(Timing { intended: begin, sent: timing.sent.max(begin) });
+        }
+        self.window.has(timing.intended).then_some(timing)
     }
 
     /// A TLS handshake was done.
@@ -397,6 +413,25 @@ mod tests {
         assert!(outcome.service.max.abs_diff(2_400_000_000) < 3_000_000);
         let worst = outcome.ticks.iter().max_by_key(|tick| tick.latency_max).unwrap();
         assert_eq!(worst.at_ms, 500.0);
+    }
+
+    #[test]
+    fn what_hangs_from_the_warm_up_on_is_told() {
+        let mut recorder = recorder(false);
+        let timing = Timing { intended: at(500), sent: at(600) };
+        // It ended before the window, or did not hang.
+        recorder.failed(Failed::TimedOut, timing, at(999));
+        recorder.failed(Failed::Closed, timing, at(1500));
+        assert_eq!(recorder.outcome(None).errors.total(), 0);
+        recorder.failed(Failed::TimedOut, timing, at(4000));
+        recorder.unmade_for(Unmade { secure: false, waited: true }, at(900), at(3000));
+        let outcome = recorder.outcome(None);
+        assert_eq!((outcome.errors.timed_out, outcome.errors.connect), (1, 1));
+        assert_eq!((outcome.latency.count, outcome.service.count), (2, 1));
+        // What counts is what it waited since the window's begin.
+        assert!(outcome.latency.max.abs_diff(3_000_000_000) < 3_000_000);
+        assert!(outcome.service.max.abs_diff(3_000_000_000) < 3_000_000);
+        assert_eq!(outcome.ticks[0].latency_max, 3_000_000_000);
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Seat {
         self.desk.borrow_mut().ready(self.place);
     }
 
+    /// What it asked for was refused.
+    #[cold]
+    pub(super) fn refused(&self) {
+        self.desk.borrow_mut().refused(self.now());
+    }
+
     /// Bytes came that nobody asked for.
     #[cold]
     pub(super) fn surplus(&self, now: Moment) {

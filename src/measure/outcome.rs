@@ -59,7 +59,8 @@ pub struct Errors {
     pub connect: u64,
     /// Connections that ended before their answer.
     pub closed: u64,
-    /// Requests that waited longer than the load's patience, or were unanswered at its end.
+    /// Requests that waited longer than the load's patience, or were unanswered at its end; also
+    /// those that hung from before the window on, whose waiting counts from its begin.
     pub timed_out: u64,
     /// Answers with a status other than 2xx.
     pub status: u64,
