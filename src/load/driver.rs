@@ -175,6 +175,7 @@ impl<W: World> Driver<W> {
             }
             Step::Warming if now >= desk.recorder().begin() => {
                 self.step = Step::Measuring;
+                desk.begin();
                 self.unready = desk.unready() as u64;
                 Event::Begin
             }

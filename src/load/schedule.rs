@@ -89,6 +89,12 @@ impl Schedule {
         due.saturating_sub(self.taken)
     }
 
+    /// Forgets what was due before `from` and was not taken.
+    pub fn skip(&mut self, from: u64) {
+        self.taken = self.taken.max(self.offered(0, from));
+        self.advance();
+    }
+
     /// Plans nothing after `end`.
     pub fn cut(&mut self, end: u64) {
         for span in &mut self.spans {
@@ -225,6 +231,16 @@ mod tests {
             }
             assert_eq!(schedule.take(u64::MAX - 1), None);
         }
+    }
+
+    #[test]
+    fn what_is_skipped_is_not_due_any_more() {
+        let mut schedule = phases(&[(1000.0, 5), (1000.0, 5)]);
+        assert_eq!(schedule.take(5_500_000), Some(0));
+        schedule.skip(5_000_000);
+        assert_eq!((schedule.next(), schedule.waiting(5_500_000)), (5_000_000, 1));
+        schedule.skip(1_000_000);
+        assert_eq!(schedule.take(5_500_000), Some(5_000_000));
     }
 
     #[test]

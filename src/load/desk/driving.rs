@@ -61,6 +61,15 @@ impl Desk {
         }
     }
 
+    /// The window begins. What is left of the warm-up is not sent any more: it is not measured, and
+    /// in front of what is, it would take the window of a server that cannot keep up.
+    pub(in crate::load) fn begin(&mut self) {
+        let begin = self.recorder.begin().since(self.start).as_nanos() as u64;
+        if let Some(schedule) = &mut self.terms.schedule {
+            schedule.skip(begin);
+        }
+    }
+
     /// From now on nothing new is handed out, except what is due already, and that for no longer
     /// than `grace`.
     pub(in crate::load) fn end(&mut self, now: Moment, grace: Duration) {

@@ -281,3 +281,17 @@ fn a_fresh_connection_that_fails_after_the_window_is_an_error_of_its_request() {
     assert_eq!((outcome.latency.count, outcome.service.count), (1, 0));
     assert!(outcome.latency.max.abs_diff(1_000_000_000) < 1_000_000);
 }
+
+#[test]
+fn what_is_left_of_the_warm_up_does_not_take_the_window() {
+    let mut desk = desk(terms(1, Some(constant(1000.0, 2))));
+    let begin = Moment::START + Duration::from_secs(1);
+    desk.start(Moment::START);
+    desk.recorder().measure(begin, Duration::from_secs(1));
+    assert_eq!(desk.waiting(begin), 1001);
+    desk.begin();
+    assert_eq!((desk.waiting(begin), desk.next_due()), (1, begin));
+    assert_eq!(desk.draw(0, begin), Some(0));
+    desk.answered(0, begin);
+    assert_eq!(desk.recorder().outcome(None).answered, 1);
+}
