@@ -75,7 +75,9 @@ impl<'r> Charts<'r> {
             .flatten()
             .collect();
         // Nothing was queued anywhere, and fewer pages than before are no picture.
-        if figure == Figure::Kernel && values.iter().all(|value| *value <= 0.0) {
+        if [Figure::Kernel, Figure::Slabs].contains(&figure)
+            && values.iter().all(|value| *value <= 0.0)
+        {
             return None;
         }
         let scale = scale_of(figure, &values);

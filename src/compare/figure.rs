@@ -36,6 +36,7 @@ pub(super) enum Figure {
     RunDelay,
     Memory,
     Kernel,
+    Slabs,
     Threads,
     Descriptors,
     ConnectP50,
@@ -71,7 +72,7 @@ const ASTRAY: f64 = 0.1;
 
 impl Figure {
     /// All, in the order in which they are shown.
-    pub(super) const ALL: [Self; 40] = [
+    pub(super) const ALL: [Self; 41] = [
         Self::Rate,
         Self::Kept,
         Self::PerCpu,
@@ -96,6 +97,7 @@ impl Figure {
         Self::RunDelay,
         Self::Memory,
         Self::Kernel,
+        Self::Slabs,
         Self::Threads,
         Self::Descriptors,
         Self::ConnectP50,
@@ -143,6 +145,7 @@ impl Figure {
             Self::RunDelay => ("run-queue delay/request", Nanoseconds, Lower),
             Self::Memory => ("memory/connection", Bytes, Lower),
             Self::Kernel => ("kernel's queued bytes/connection, both ends", Bytes, Neither),
+            Self::Slabs => ("kernel's own memory/connection, both ends", Bytes, Neither),
             Self::Threads => ("threads", Count, Neither),
             Self::Descriptors => ("descriptors", Count, Neither),
             Self::ConnectP50 => ("connect, p50", Nanoseconds, Lower),
@@ -271,6 +274,7 @@ impl Figure {
                 (run.after.resident_kb as f64 - run.idle.resident_kb as f64) * 1024.0,
             ),
             Self::Kernel => per_connection(run.kernel_bytes? as f64),
+            Self::Slabs => per_connection(run.slab_bytes? as f64),
             Self::Threads => Some(run.after.threads as f64).filter(|threads| *threads > 0.0),
             Self::Descriptors => Some(run.after.descriptors as f64).filter(|open| *open > 0.0),
             Self::Overflows => Some(run.accept_overflows as f64),

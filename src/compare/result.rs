@@ -92,6 +92,10 @@ pub struct Run {
     /// window, less before the server's start, bytes; where the system tells.
     #[serde(default)]
     pub kernel_bytes: Option<i64>,
+    /// Memory of the kernel for sockets, files and their names, of both ends, when all connections
+    /// were open, less before the first, bytes; where the system tells, and whom.
+    #[serde(default)]
+    pub slab_bytes: Option<i64>,
     /// Connections that the kernel dropped because the accept queue was full, since before the
     /// server's start.
     pub accept_overflows: u64,

@@ -146,6 +146,25 @@ pub(super) fn queued_bytes() -> Option<i64> {
     Some(pages(&text("/proc/net/sockstat")?)? * page)
 }
 
+/// What the kernel keeps of a connection that is open, as its slabs are called.
+const SLABS: [&str; 6] = ["TCP", "TCPv6", "sock_inode_cache", "filp", "eventpoll_epi", "dentry"];
+
+/// Memory of the kernel for sockets, files and their names on this machine, bytes. Only root is told.
+pub(super) fn slab_bytes() -> Option<i64> {
+    slabs(&text("/proc/slabinfo")?)
+}
+
+/// Objects in use, times their size.
+fn slabs(slabinfo: &str) -> Option<i64> {
+    let of = |line: &str| {
+        let mut words = line.split_whitespace();
+        SLABS.contains(&words.next()?).then_some(())?;
+        let objects = words.next()?.parse::<i64>().ok()?;
+        Some(objects * words.nth(1)?.parse::<i64>().ok()?)
+    };
+    slabinfo.lines().filter_map(of).reduce(|a, b| a + b)
+}
+
 /// `mem` of the line `TCP:`, in which those of IPv6 are counted too.
 fn pages(sockstat: &str) -> Option<i64> {
     let words = field(sockstat, "TCP")?;
@@ -179,6 +198,10 @@ mod tests {
         let sockstat = "sockets: used 14\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 136\nUDP: mem 1\n";
         assert_eq!(pages(sockstat), Some(136));
         assert_eq!(pages("TCP: inuse"), None);
+        let slabinfo = "# name <active_objs> <num_objs> <objsize>\nTCP 66 117 2368 13 8 : x\n\
+                        filp 10 20 192 21 : x\nother 5 5 5\n";
+        assert_eq!(slabs(slabinfo), Some(66 * 2368 + 10 * 192));
+        assert_eq!(slabs("# name\nTCP 1\n"), None);
         assert_eq!(field("model name\t: Some CPU\n", "model name"), Some(" Some CPU"));
         assert_eq!(field("PRETTY_NAME=\"An OS\"", "PRETTY_NAME"), Some("\"An OS\""));
     }

@@ -90,6 +90,7 @@ impl Ground {
         let (overflows, queued) = (system::accept_overflows(), system::queued_bytes());
         let mut server = self.serve(model, load.workload.row())?;
         let mut run = Run { idle: server.sample()?, ..Run::default() };
+        let slabs = system::slab_bytes();
         let mut client = self.load(load, server.address(load)?, pace)?;
 
         let shape = load.shape(pace.connections);
@@ -97,6 +98,8 @@ impl Ground {
         let begin =
             Instant::now() + PATIENCE + EACH_CONNECTION * open + ANSWERS + load.warmup(pace);
         let end = begin + load.window(pace);
+        cue(&mut client, "open", begin)?;
+        let slabs_now = system::slab_bytes();
         cue(&mut client, "begin", begin)?;
         run.before = server.totals()?;
         self.disturb(&server, load, pace);
@@ -108,6 +111,7 @@ impl Ground {
         release(&mut client);
         let since = |before: Option<u64>, after: Option<u64>| Some(after?.saturating_sub(before?));
         run.accept_overflows = since(overflows, overflowed).unwrap_or(0);
+        run.slab_bytes = slabs_now.zip(slabs).map(|(after, before)| after - before);
         run.kernel_bytes = queued_now.zip(queued).map(|(after, before)| after - before);
 
         run.load = outcome(&mut client, end + PATIENCE)?;

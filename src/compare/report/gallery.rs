@@ -100,10 +100,12 @@ const TOPICS: [Topic; 11] = [
         title: "Memory of a connection",
         note: "Resident memory beyond that of the idle server, divided by connections; from 64 \
                connections on. What the kernel holds is of bytes that are queued in sockets, at both \
-               ends; the sockets themselves are not in it, and it ranks nobody.",
+               ends; its own memory is that of sockets, files and their names, at both ends too, \
+               where root asked. Both are of the whole machine, and rank nobody.",
         pictures: &[
             ("idle", Figure::Memory),
             ("idle", Figure::Kernel),
+            ("idle", Figure::Slabs),
             ("keep-alive", Figure::Memory),
             ("keep-alive", Figure::Threads),
         ],

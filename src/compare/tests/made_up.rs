@@ -293,6 +293,7 @@ fn run(nature: &Nature, workload: &str, x: f64, index: usize, dice: &mut Dice) -
             ..Sample::default()
         },
         after,
+        slab_bytes: Some((open * 8_700.0) as i64),
         kernel_bytes: Some((open * 2_300.0) as i64),
         accept_overflows: if workload == "churn" && x > 200.0 { 3 } else { 0 },
         recovery_ms: matches!(workload, "stall" | "overload")
