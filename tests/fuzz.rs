@@ -302,18 +302,16 @@ fn spoil(bytes: &mut Vec<u8>, random: &mut Random) {
 }
 
 /// What of a server's flight is bound to its keys. Two things are not (RFC 8446 §5.1, §D.4): the
-/// version in the header of a plain record, and the change of cipher that is there for the sake of
-/// boxes on the way.
+/// versions in the headers of records, of which a receiver takes no notice, and the change of cipher
+/// that is there for the sake of boxes on the way.
 fn bound(flight: &[u8]) -> Vec<u8> {
     const CHANGE_CIPHER: u8 = 20;
-    const HANDSHAKE: u8 = 22;
     let (mut kept, mut rest) = (Vec::new(), flight);
-    while let [kind, major, minor, high, low, more @ ..] = rest {
+    while let [kind, _, _, high, low, more @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(more.len());
         let (body, others) = more.split_at(length);
         if *kind != CHANGE_CIPHER || body != [1] {
-            let version = if *kind == HANDSHAKE { [0, 0] } else { [*major, *minor] };
-            kept.extend([*kind, version[0], version[1], *high, *low]);
+            kept.extend([*kind, *high, *low]);
             kept.extend(body);
         }
         rest = others;

@@ -187,13 +187,13 @@ func after(text, prefix string) (string, bool) {
 func burn(span time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for start := spent(); spent()-start < span; {
+	for start := threadTime(); threadTime()-start < span; {
 		work(100)
 	}
 }
 
-// spent is the CPU time that this thread has had.
-func spent() time.Duration {
+// threadTime is the CPU time that this thread has had.
+func threadTime() time.Duration {
 	const thread = 1 // RUSAGE_THREAD, which Linux alone has
 	var usage syscall.Rusage
 	if syscall.Getrusage(thread, &usage) != nil {
