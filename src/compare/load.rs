@@ -197,7 +197,7 @@ impl Load {
     pub fn window(&self, pace: &Pace) -> Duration {
         match self.workload {
             Workload::Stall => pace.window.max(self.stop() * 3),
-            Workload::Overload => self.phase(pace) * 3,
+            Workload::Overload => self.phase(pace) * 5,
             // Two rounds at least.
             Workload::Compute | Workload::Mix => pace.window.max(self.round(pace) * 2),
             _ => pace.window,
@@ -230,15 +230,16 @@ impl Load {
 
     /// The part of the window that is disturbed, from its start.
     pub fn disturbed(&self, pace: &Pace) -> Option<(Duration, Duration)> {
-        let third = self.window(pace) / 3;
+        let (third, phase) = (self.window(pace) / 3, self.phase(pace));
         match self.workload {
             Workload::Stall => Some((third, third + self.stop())),
-            Workload::Overload => Some((third, third * 2)),
+            Workload::Overload => Some((phase, phase * 2)),
             _ => None,
         }
     }
 
-    /// One of the three phases of an overload.
+    /// A phase of an overload. The last one is three of them: what has piled up takes two to be done
+    /// at half the capacity.
     fn phase(&self, pace: &Pace) -> Duration {
         pace.window.max(Duration::from_millis(300))
     }
@@ -296,7 +297,7 @@ impl Load {
         let capacity = 1e6 / (OVERLOAD_COMPUTE + 1e6 / pace.capacity.max(1.0));
         let (below, above) = ((capacity / 2.0).round(), (capacity * self.x).round());
         let time = self.phase(pace).as_millis();
-        format!("--rate={below}:{time}ms,{above}:{time}ms,{below}:{time}ms")
+        format!("--rate={below}:{time}ms,{above}:{time}ms,{below}:{}ms", time * 3)
     }
 }
 
@@ -384,8 +385,9 @@ mod tests {
         assert_eq!(overload.disturbed(&pace()), Some((ms(500), ms(1000))));
         // 100 µs of computing and 25 µs besides: 8,000 a second.
         assert!(
-            arguments(Workload::Overload, 2.0)
-                .contains("/compute/100 --connections=64 --rate=4000:500ms,16000:500ms,4000:500ms")
+            arguments(Workload::Overload, 2.0).contains(
+                "/compute/100 --connections=64 --rate=4000:500ms,16000:500ms,4000:1500ms"
+            )
         );
         assert_eq!(Load { workload: Workload::KeepAlive, x: 1.0 }.disturbed(&pace()), None);
     }

@@ -17,7 +17,7 @@ const COLUMNS: [(Figure, &str, u8); 14] = [
     (Figure::P50, "p50", 4),
     (Figure::P99, "p99", 1),
     (Figure::P999, "p99.9", 5),
-    (Figure::ServiceP999, "uncorrected", 4),
+    (Figure::ServiceP999, "uncorr.", 4),
     (Figure::Max, "longest", 10),
     (Figure::Cpu, "CPU/req", 3),
     (Figure::Calls, "calls/req", 7),

@@ -16,11 +16,13 @@ use crate::cli::failure::{Failure, Kind as Fault};
 use crate::cli::row::Kind;
 
 /// The server's files.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 6] = [
     ("go.mod", include_str!("../../../tools/models/goroutines/go.mod")),
     ("main.go", include_str!("../../../tools/models/goroutines/main.go")),
     ("web.go", include_str!("../../../tools/models/goroutines/web.go")),
     ("control.go", include_str!("../../../tools/models/goroutines/control.go")),
+    ("clock_linux.go", include_str!("../../../tools/models/goroutines/clock_linux.go")),
+    ("clock_other.go", include_str!("../../../tools/models/goroutines/clock_other.go")),
 ];
 
 /// Builds the server if it is not there yet, and becomes it. Returns only if that fails.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -190,16 +189,6 @@ func burn(span time.Duration) {
 	for start := threadTime(); threadTime()-start < span; {
 		work(100)
 	}
-}
-
-// threadTime is the CPU time that this thread has had.
-func threadTime() time.Duration {
-	const thread = 1 // RUSAGE_THREAD, which Linux alone has
-	var usage syscall.Rusage
-	if syscall.Getrusage(thread, &usage) != nil {
-		return time.Duration(time.Now().UnixNano())
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func work(count uint64) {
