@@ -161,6 +161,8 @@ impl<'r> Charts<'r> {
         let line = |name: &str, dashed: bool, of: fn(&Tick) -> u64| {
             let ticks = ticks.iter().filter(|tick| of(tick) > 0);
             let dots = ticks.map(|tick| dot(tick.at_ms * 1e6, of(tick) as f64)).collect();
+            // Where both are the same both are to be seen: the other in grey.
+            let slot = if dashed { 0 } else { slot };
             Line { name: name.into(), slot, dots, dashed, dense: true }
         };
         let lines = vec![
