@@ -77,6 +77,10 @@ const USUAL: u64 = 64;
 /// Active connections beside idle or slow ones, and of those among whom some wait for computing.
 const FEW: u64 = 16;
 
+/// Connections while the server is stopped: each shows the stop once, however one counts; with many
+/// even a load that forgets the intended starts would not overlook it.
+const HARDLY_ANY: u64 = 4;
+
 /// Planned requests a second while the server is stopped.
 const STALL_RATE: f64 = 2000.0;
 
@@ -186,6 +190,7 @@ impl Load {
         let (connections, beside) = match self.workload {
             Workload::Idle | Workload::Slow => (usual(FEW), x),
             Workload::Mix => (usual(FEW), 0),
+            Workload::Stall => (usual(HARDLY_ANY), 0),
             workload if workload.counts_connections() => (x, 0),
             _ => (usual(USUAL), 0),
         };
