@@ -2,20 +2,22 @@
 const root = document.documentElement;
 const show = (slot) => (slot === null ? delete root.dataset.only : (root.dataset.only = slot));
 let chosen = null;
+const buttons = [];
 for (const item of document.querySelectorAll(".legend li")) {
   const slot = item.dataset.slot;
-  const choose = () => show((chosen = chosen === slot ? null : slot));
-  item.tabIndex = 0;
-  item.setAttribute("role", "button");
-  item.addEventListener("click", choose);
-  item.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      choose();
-    }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...item.childNodes);
+  item.append(button);
+  buttons.push([slot, button]);
+  button.addEventListener("click", () => {
+    show((chosen = chosen === slot ? null : slot));
+    press();
   });
   item.addEventListener("pointerenter", () => show(slot));
   item.addEventListener("pointerleave", () => show(chosen));
 }
+const press = () => buttons.forEach(([slot, button]) => button.setAttribute("aria-pressed", slot === chosen));
+press();
 // Closed tables would be missing on paper.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((table) => (table.open = true)));
