@@ -77,6 +77,9 @@ pub struct Limits {
     /// During a drain: how long a kept-alive connection with nothing in flight is still served,
     /// so that a request already on its way is answered rather than reset.
     pub drain_idle: Duration,
+    /// A call of a session that holds the loop for this long is a stall, and recorded as one while
+    /// somebody watches. It is not cut short: nothing can.
+    pub stall: Duration,
 
     // What an HTTP/1.1 request may contain.
     /// Bytes of the request line: more is `414`.
@@ -157,6 +160,7 @@ impl Default for Limits {
             linger_bytes: 1024 * 1024,
             accept_retry: Duration::from_millis(100),
             drain_idle: Duration::from_millis(500),
+            stall: Duration::from_millis(20),
 
             request_line: 8 * 1024,
             head_bytes: 16 * 1024,

@@ -19,6 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["base", "proto", "session", "connection", "reactor"]),
     ("web", &["base", "proto", "session"]),
     ("app", &["base", "proto", "session", "web"]),
+    // Watching: it sees facts, and shows them on the web.
+    ("scope", &["base", "session", "web"]),
     // Other ways to wait for the same connections.
     ("blocking", &["base", "session", "connection", "socket"]),
     // What is measured, as plain data; a load, which is a client; and the comparison of models.
@@ -42,6 +44,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "measure",
             "load",
             "compare",
+            "scope",
+            "manual",
         ],
     ),
 ];
@@ -185,7 +189,7 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
     let rules: &[(&str, &[&str])] = &[
         ("mio::", &["reactor/edge.rs", "reactor/sockets.rs"]),
         ("rustls::", &["connection/tls", "cli/"]),
-        ("nix::", &["socket/", "reactor/datagrams.rs", "reactor/level.rs", "blocking/", "cli/"]),
+        ("nix::", &["socket/", "reactor/", "blocking/", "cli/"]),
         ("libc::", &["socket/connect.rs", "socket/sockopt.rs", "reactor/accept.rs"]),
         ("httparse::", &["proto/"]),
         ("rustix::", &["web/files/"]),

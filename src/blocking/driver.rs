@@ -300,7 +300,11 @@ impl Line {
         match result {
             Ok(0) => self.end(desk),
             Ok(count) => {
-                desk.fact(Fact::Read { token: self.token, bytes: count });
+                desk.fact(Fact::Read {
+                    token: self.token,
+                    asked: desk.scratch.len(),
+                    bytes: count,
+                });
                 self.told = self.told.map(|_| desk.env.now);
                 return self.take(count, desk);
             }
@@ -340,7 +344,7 @@ impl Line {
             std::thread::sleep(GLANCE);
             return desk.tick();
         }
-        desk.fact(Fact::Read { token: self.token, bytes: 0 });
+        desk.fact(Fact::Read { token: self.token, asked: desk.scratch.len(), bytes: 0 });
         self.call(desk, |connection, io| connection.eof(io));
     }
 

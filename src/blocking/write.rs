@@ -35,7 +35,7 @@ impl Line {
             self.wire.write(&desk.out.bytes)
         };
         let offered = desk.out.len();
-        match self.wrote(result, desk) {
+        match self.wrote(result, offered, desk) {
             Err(reason) => {
                 desk.out.clear();
                 Some(reason)
@@ -56,7 +56,7 @@ impl Line {
     /// Sends the first `count` bytes read back from where they lie.
     pub(super) fn write_back(&mut self, count: usize, desk: &mut Desk) -> Option<CloseReason> {
         let result = self.wire.write(desk.scratch.get(..count).unwrap_or_default());
-        match self.wrote(result, desk) {
+        match self.wrote(result, count, desk) {
             Err(reason) => Some(reason),
             Ok(taken) if taken == count => None,
             Ok(taken) => {
@@ -70,11 +70,16 @@ impl Line {
 
     /// What a write came to: how much was taken.
     #[inline]
-    fn wrote(&mut self, result: io::Result<usize>, desk: &mut Desk) -> Result<usize, CloseReason> {
+    fn wrote(
+        &mut self,
+        result: io::Result<usize>,
+        asked: usize,
+        desk: &mut Desk,
+    ) -> Result<usize, CloseReason> {
         match result {
             Ok(0) => Ok(0),
             Ok(count) => {
-                desk.fact(Fact::Wrote { token: self.token, bytes: count });
+                desk.fact(Fact::Wrote { token: self.token, asked, bytes: count });
                 Ok(count)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -102,12 +107,13 @@ impl Line {
                 self.wire.expect_files();
             }
             let sends_file = self.backlog.next_file().is_some();
+            let offered = self.backlog.len();
             let result = send(&mut self.wire, &self.backlog);
             if sends_file && matches!(result, Ok(0)) {
                 log::error!("a file became shorter while it was sent");
                 return Some(CloseReason::Aborted);
             }
-            match self.wrote(result, desk) {
+            match self.wrote(result, offered, desk) {
                 Ok(taken) => self.backlog.consume(taken),
                 Err(reason) => return Some(reason),
             }

@@ -6,6 +6,7 @@
 
 use crate::buf::{Carry, Out};
 use crate::error::{CloseReason, Phase};
+use crate::probe::Stage;
 use crate::session::datagram::Peer;
 use crate::session::{CloseMode, ConnInfo, Cx, Env, Flow, Message, Service, Session};
 use crate::time::Moment;
@@ -131,6 +132,20 @@ impl Connection {
             ended: false,
             end_waits: false,
         }
+    }
+
+    /// Where it is in its life, and where its session is in its protocol.
+    pub fn stages(&self) -> (Stage, Stage) {
+        let life = match self.life {
+            Life::Connecting => Stage::Connecting,
+            Life::Handshake => Stage::Handshake,
+            Life::Open => Stage::Open,
+            Life::Paused => Stage::Paused,
+            Life::Flushing => Stage::Flushing,
+            Life::Lingering => Stage::Lingering,
+            Life::Closed => Stage::Closed,
+        };
+        (life, self.session.as_ref().map_or(Stage::Unknown, |session| session.stage()))
     }
 
     /// Where it is in its life.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::connection::Connection;
 use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
-use crate::probe::Fact;
+use crate::probe::{Call, Fact, Operation, Origin};
 use crate::reactor::core::Core;
 use crate::reactor::lifecycle;
 use crate::reactor::listener::ListenerEntry;
@@ -75,6 +75,7 @@ pub(crate) fn accept<W: World>(listener: Token, table: &mut Table<W>, core: &mut
             }
             // The connection was gone before it was accepted; the next one may be well.
             Err(error) if is_of_one_connection(&error) => {
+                core.failed(listener, Operation::Accept, &error);
                 log::debug!("accept on {listener}: {error}")
             }
             // Whatever it is, it will not be over at once.
@@ -104,10 +105,16 @@ fn pause<W: World>(
     shortage: Option<io::Error>,
 ) {
     let descriptors = shortage.is_some();
+    if let Some(error) = &shortage {
+        core.failed(token, Operation::Accept, error);
+    }
     if !entry.paused {
         entry.paused = true;
         core.paused += 1;
         core.fact(Fact::Paused { token, descriptors });
+        // One for each connection; what else the process has open, only the system knows.
+        let limit = core.env.recorder.descriptor_limit();
+        core.fact(Fact::Descriptors { used: core.env.live, limit });
         if W::LEVEL {
             core.world.attend(&entry.listener, token, false);
         }
@@ -147,13 +154,13 @@ fn resumed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core
 /// The retry timer of a listener has come.
 pub(crate) fn retry<W: World>(listener: Token, table: &mut Table<W>, core: &mut Core<W>) {
     let Some(Entry::Listener(entry)) = table.get(listener) else { return };
-    entry.armed = Moment::NEVER;
+    let due = std::mem::replace(&mut entry.armed, Moment::NEVER);
     if entry.retry > core.env.now {
         let retry = entry.retry;
         return core.arm(&mut entry.armed, retry, listener);
     }
     entry.retry = Moment::NEVER;
-    core.fact(Fact::Fired { token: listener });
+    core.fact(Fact::Fired { token: listener, due });
     accept(listener, table, core);
     if let Some(Entry::Listener(entry)) = table.get(listener)
         && entry.retry != Moment::NEVER
@@ -185,10 +192,16 @@ fn open<W: World>(
 ) {
     let token = table.next_token();
     core.fact(Fact::Accepted { token, from: listener });
+    core.fact(Fact::Peer { token, peer: Origin::from(&peer) });
     log::debug!("accepted {token} from {peer}");
     core.env.live += 1;
     let connection = match tls {
-        None => Connection::plain(&**service, &peer, &mut core.io(token, 0)),
+        None => {
+            let began = core.clock();
+            let connection = Connection::plain(&**service, &peer, &mut core.io(token, 0));
+            core.called(token, Call::Open, began, &connection);
+            connection
+        }
         Some(config) => match config.accept() {
             Ok(tls) => Connection::secure(tls, Rc::clone(service), peer, &core.env),
             Err(error) => {

@@ -1,13 +1,14 @@
 //! What the parts of a reactor share while they work on one entry of its table.
 
 use std::collections::VecDeque;
+use std::io;
 
 use crate::buf::Out;
-use crate::connection::Io;
-use crate::probe::{Fact, Probe};
+use crate::connection::{Connection, Io};
+use crate::probe::{Call, Fact, Operation, Probe, Stall};
 use crate::reactor::rule::Rules;
 use crate::reactor::timers::Timers;
-use crate::reactor::world::World;
+use crate::reactor::world::{Ready, World};
 use crate::session::Env;
 use crate::time::Moment;
 use crate::token::Token;
@@ -36,6 +37,8 @@ pub(crate) struct Core<W> {
     /// A shortage that listeners meet is logged, and not again before this.
     pub(crate) complained: Moment,
     pub(crate) rules: Rules,
+    /// The last call that held the loop in this turn.
+    pub(crate) stall: Option<Stall>,
 }
 
 impl<W: World> Core<W> {
@@ -44,13 +47,79 @@ impl<W: World> Core<W> {
     pub(crate) fn fact(&mut self, fact: Fact) {
         self.env.counters.fact(fact);
         self.world.fact(fact);
+        if self.env.recorder.is_on() {
+            self.env.recorder.record(fact);
+        }
+    }
+
+    /// The world was asked to watch a socket.
+    pub(crate) fn interest(&mut self, token: Token, reads: bool, writes: bool) {
+        let mut bits = Ready::default();
+        if reads {
+            bits.insert(Ready::READABLE);
+        }
+        if writes {
+            bits.insert(Ready::WRITABLE);
+        }
+        self.fact(Fact::Interest { token, bits: bits.0 });
+    }
+
+    /// An operation on a socket has failed.
+    #[cold]
+    pub(crate) fn failed(&mut self, token: Token, during: Operation, error: &io::Error) {
+        let errno = error.raw_os_error().unwrap_or(0);
+        self.fact(Fact::Failed { token, during, errno });
+    }
+
+    /// The time before a call of a session, for [`called`](Self::called); nobody looks at a clock
+    /// while nobody watches.
+    #[inline]
+    pub(crate) fn clock(&mut self) -> Moment {
+        if !self.env.recorder.is_on() {
+            return Moment::START;
+        }
+        let now = self.world.now();
+        self.env.recorder.tick(now);
+        now
+    }
+
+    /// A session was called at `began` and has returned.
+    #[inline]
+    pub(crate) fn called(
+        &mut self,
+        token: Token,
+        call: Call,
+        began: Moment,
+        connection: &Connection,
+    ) {
+        if self.env.recorder.is_on() {
+            self.timed(token, call, began);
+            let (life, stage) = connection.stages();
+            self.env.recorder.stages(token, life, stage, call);
+        }
+    }
+
+    /// A call that began at `began` is over.
+    #[inline]
+    pub(crate) fn timed(&mut self, token: Token, call: Call, began: Moment) {
+        self.clock();
+        if self.env.recorder.called(token, call, began) {
+            self.stalled(token, call, began);
+        }
+    }
+
+    #[cold]
+    fn stalled(&mut self, token: Token, call: Call, began: Moment) {
+        let cpu = self.world.cpu();
+        self.env.counters.stalls += 1;
+        self.stall = Some(self.env.recorder.stalled(token, call, began, cpu));
     }
 
     /// Arms a deadline.
     #[inline]
     pub(crate) fn arm(&mut self, armed: &mut Moment, deadline: Moment, token: Token) {
         if self.timers.arm(armed, deadline, token) {
-            self.fact(Fact::Armed { token });
+            self.fact(Fact::Armed { token, due: deadline });
         }
     }
 

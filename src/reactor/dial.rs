@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::connection::Connection;
 use crate::connection::tls::{Tls, TlsPeer};
 use crate::error::CloseReason;
-use crate::probe::Fact;
+use crate::probe::{Call, Fact, Operation};
 use crate::reactor::core::Core;
 use crate::reactor::lifecycle;
 use crate::reactor::rule::Rule;
@@ -59,6 +59,9 @@ pub(crate) fn dial<W: World>(
     let deadline = core.env.now + how.timeout;
     let begun = begin(how, token, core);
     core.fact(Fact::Dialled { token });
+    if let Address::Inet(at) = how.socket.address {
+        core.fact(Fact::Peer { token, peer: at.into() });
+    }
     match begun {
         Ok((socket, tls)) => {
             core.env.live += 1;
@@ -93,7 +96,13 @@ fn begin<W: World>(
         log::debug!("dialling {}: {error}", how.socket.address);
         CloseReason::from_connect(&error)
     };
-    let mut socket = core.world.connect(&how.socket).map_err(failed)?;
+    let mut socket = match core.world.connect(&how.socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            core.failed(token, Operation::Connect, &error);
+            return Err(failed(error));
+        }
+    };
     match core.world.register(&mut socket, token, true) {
         Ok(()) => Ok((socket, tls)),
         Err(error) => {
@@ -121,7 +130,9 @@ pub(super) fn conclude<W: World>(
     };
     match answer {
         Ok(true) => {
+            let began = core.clock();
             entry.connection.connected(&mut core.io(token, 0));
+            core.called(token, Call::Open, began, &entry.connection);
             write_through(entry, token, core)
         }
         // Its error was taken by somebody else.
@@ -130,6 +141,9 @@ pub(super) fn conclude<W: World>(
             entry.ready.remove(Ready::WRITABLE);
             None
         }
-        Err(error) => Some(CloseReason::from_connect(&error)),
+        Err(error) => {
+            core.failed(token, Operation::Connect, &error);
+            Some(CloseReason::from_connect(&error))
+        }
     }
 }

@@ -40,7 +40,7 @@ use crate::connection::Connection;
 use crate::connection::tls::TlsConfig;
 use crate::error::CloseReason;
 use crate::limits::Limits;
-use crate::probe::{Counters, Fact};
+use crate::probe::{Call, Counters, Fact, Stall};
 use crate::session::datagram::{DatagramSession, Outbox, Peer};
 use crate::session::{CloseMode, Destination, Env, Service, Session};
 use crate::time::Moment;
@@ -64,6 +64,9 @@ pub use turn::Turn;
 use udp::DatagramEntry;
 use world::{Address, Listen, Readiness, Ready, World};
 
+/// What hears of a call that held the loop.
+pub type OnStall = Box<dyn FnMut(&Stall, &mut Env)>;
+
 /// An event loop.
 ///
 /// Not `Send`: it lives on the thread that made it. Other threads reach it by [`Handle`].
@@ -76,6 +79,7 @@ pub struct Reactor<W: World = Edge> {
     shared: Arc<Shared>,
     /// What sessions dial by name.
     destinations: Vec<Rc<Dial>>,
+    on_stall: Option<OnStall>,
     drain: Drain,
     stopped: bool,
 }
@@ -116,6 +120,7 @@ impl<W: World> Reactor<W> {
             paused: 0,
             complained: Moment::START,
             rules: Rules::default(),
+            stall: None,
         };
         Reactor {
             table: Table::new(),
@@ -124,6 +129,7 @@ impl<W: World> Reactor<W> {
             due: Vec::new(),
             shared,
             destinations: Vec::new(),
+            on_stall: None,
             drain: Drain::default(),
             stopped: false,
         }
@@ -218,7 +224,9 @@ impl<W: World> Reactor<W> {
         let token = self.table.next_token();
         self.core.fact(Fact::Adopted { token });
         self.core.env.live += 1;
+        let began = self.core.clock();
         let connection = Connection::with_session(session, &mut self.core.io(token, 0));
+        self.core.called(token, Call::Open, began, &connection);
         let entry = StreamEntry::new(socket, connection, token.generation());
         self.table.insert(token, Entry::Stream(entry));
         lifecycle::start(token, &mut self.table, &mut self.core);
@@ -276,6 +284,21 @@ impl<W: World> Reactor<W> {
     /// Totals since the loop began.
     pub fn counters(&self) -> &Counters {
         &self.core.env.counters
+    }
+
+    /// Keeps the last `facts` of the loop from now on, and times each call: see
+    /// [`Recorder`](crate::probe::Recorder), which is in [`env`](Self::env).
+    pub fn record(&mut self, facts: usize) {
+        self.read_clock();
+        let Env { now, limits, recorder, .. } = &mut self.core.env;
+        recorder.start(*now, facts, limits.stall);
+        recorder.tick_cpu(self.core.world.cpu());
+    }
+
+    /// Has `then` called at the end of each turn in which a call held the loop for longer than
+    /// [`Limits::stall`], while it is recorded: with the last of them.
+    pub fn on_stall(&mut self, then: OnStall) {
+        self.on_stall = Some(then);
     }
 
     /// The world under the loop.

@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use crate::buf::Backlog;
 use crate::connection::{Connection, Life};
 use crate::error::{CloseReason, Phase};
-use crate::probe::Fact;
+use crate::probe::{Call, Fact, Operation};
 use crate::reactor::core::Core;
 use crate::reactor::dial;
 use crate::reactor::rule::Rule;
@@ -127,8 +127,10 @@ impl<S: Stream> StreamEntry<S> {
         if self.backlog.len() > core.env.limits.backlog_cap {
             return;
         }
+        let began = core.clock();
         f(&mut self.connection, &mut core.io(token, self.backlog.len()));
-        self.backlog.take(&mut core.out, core.env.now, &core.env.limits);
+        core.called(token, Call::Message, began, &self.connection);
+        self.keep(token, core);
         if !self.marks.has(Marks::DIRTY) && core.rules.keep(Rule::ResumeRequeues) {
             self.marks.set(Marks::DIRTY, true);
             core.dirty.push(token);
@@ -147,15 +149,25 @@ impl<S: Stream> StreamEntry<S> {
         let is_last = self.expected == 0 && !self.marks.has(Marks::DIRTY) && resumes;
         // Over its cap already, it is closed below; until then it grows no further.
         if self.backlog.len() <= core.env.limits.backlog_cap {
+            let began = core.clock();
             f(&mut self.connection, &mut core.io(token, self.backlog.len()));
+            core.called(token, Call::Message, began, &self.connection);
         }
         if !is_last || !self.backlog.is_empty() {
-            self.backlog.take(&mut core.out, core.env.now, &core.env.limits);
+            self.keep(token, core);
         }
         if !is_last {
             return None;
         }
         write_through(self, token, core).or_else(|| drive(self, token, core))
+    }
+
+    /// What was just said waits behind what waits already.
+    fn keep<W: World<Stream = S>>(&mut self, token: Token, core: &mut Core<W>) {
+        if !core.out.is_empty() {
+            self.backlog.take(&mut core.out, core.env.now, &core.env.limits);
+            core.fact(Fact::Buffer { token, unsent: self.backlog.len() });
+        }
     }
 
     /// The entry was taken from the dirty list.
@@ -207,20 +219,24 @@ fn read<W: World>(
         }
         match entry.socket.read(&mut core.scratch) {
             Ok(0) => {
-                core.fact(Fact::Read { token, bytes: 0 });
+                core.fact(Fact::Read { token, asked: core.scratch.len(), bytes: 0 });
                 entry.ready.remove(Ready::READABLE);
+                let began = core.clock();
                 entry.connection.eof(&mut core.io(token, entry.backlog.len()));
+                core.called(token, Call::Eof, began, &entry.connection);
             }
             Ok(count) => {
-                core.fact(Fact::Read { token, bytes: count });
+                core.fact(Fact::Read { token, asked: core.scratch.len(), bytes: count });
                 let more_to_come = entry.ready.has(Ready::READ_CLOSED)
                     && core.rules.keep(Rule::ShortReadUnlessClosed);
                 if count < core.scratch.len() && !more_to_come {
                     entry.ready.remove(Ready::READABLE);
                 }
+                let began = core.clock();
                 let Core { scratch, out, env, .. } = core;
                 let mut io = crate::connection::Io { out, env, token, unsent: entry.backlog.len() };
                 let reflected = entry.connection.feed_in_place(&mut scratch[..count], &mut io);
+                core.called(token, Call::Data, began, &entry.connection);
                 if reflected > 0
                     && let over @ Some(_) = write_back(entry, token, core, reflected)
                 {
@@ -235,7 +251,10 @@ fn read<W: World>(
                 break;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Some(CloseReason::from_io(&error)),
+            Err(error) => {
+                core.failed(token, Operation::Read, &error);
+                return Some(CloseReason::from_io(&error));
+            }
         }
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
@@ -289,15 +308,16 @@ fn spend<W: World>(
 #[inline]
 fn stalled<W: World>(entry: &mut StreamEntry<W::Stream>, token: Token, core: &mut Core<W>) -> bool {
     let backlog = entry.backlog.len();
-    if backlog == 0 {
-        entry.marks.set(Marks::STALLED, false);
+    let was = entry.marks.has(Marks::STALLED);
+    if backlog == 0 && !was {
         return false;
     }
-    let was = entry.marks.has(Marks::STALLED);
     let is = core.rules.keep(Rule::HighWater)
         && (backlog >= core.env.limits.high_water || was && backlog > core.env.limits.low_water);
     if is && !was {
-        core.fact(Fact::Stalled { token, backlog });
+        core.fact(Fact::HighWater { token, unsent: backlog });
+    } else if was && !is {
+        core.fact(Fact::LowWater { token, unsent: backlog });
     }
     entry.marks.set(Marks::STALLED, is);
     is
@@ -332,7 +352,9 @@ fn produce_more<W: World>(
         if !spend(entry, token, core, budget) {
             break;
         }
+        let began = core.clock();
         entry.connection.drained(&mut core.io(token, entry.backlog.len()));
+        core.called(token, Call::Drain, began, &entry.connection);
         // A unit stands for a buffer's worth: whoever says more at once has had its turn sooner.
         let buffers = core.out.len() / core.env.limits.read_bytes;
         *budget = budget.saturating_sub(u32::try_from(buffers).unwrap_or(u32::MAX));
@@ -361,6 +383,7 @@ pub(crate) fn settle<W: World>(
         }
         entry.marks.set(Marks::REGISTERED, true);
         entry.marks.set(Marks::WRITES, writable);
+        core.interest(token, true, writable);
     }
     if W::LEVEL {
         let reads = entry.connection.wants_read() && !stalled(entry, token, core);
@@ -404,7 +427,7 @@ pub(crate) fn fire<W: World>(
     token: Token,
     core: &mut Core<W>,
 ) -> Option<CloseReason> {
-    entry.armed = Moment::NEVER;
+    let due = std::mem::replace(&mut entry.armed, Moment::NEVER);
     let now = core.env.now;
     if entry.backlog.deadline() <= now {
         // The system says that a socket can be written to when a good part of its buffer is free,
@@ -414,7 +437,7 @@ pub(crate) fn fire<W: World>(
             return over;
         }
         if entry.backlog.is_stuck(now, &core.env.limits) {
-            core.fact(Fact::Fired { token });
+            core.fact(Fact::Fired { token, due });
             return Some(CloseReason::TimedOut(Phase::Write));
         }
         if entry.connection.deadline() > now {
@@ -422,8 +445,10 @@ pub(crate) fn fire<W: World>(
         }
     }
     if entry.connection.deadline() <= now {
-        core.fact(Fact::Fired { token });
+        core.fact(Fact::Fired { token, due });
+        let began = core.clock();
         entry.connection.timeout(&mut core.io(token, entry.backlog.len()));
+        core.called(token, Call::Timeout, began, &entry.connection);
         if let over @ Some(_) = write_through(entry, token, core) {
             return over;
         }

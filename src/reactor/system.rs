@@ -129,6 +129,11 @@ impl<K: Poller, P: Probe> World for System<K, P> {
         Moment::START + self.start.elapsed()
     }
 
+    fn cpu(&mut self) -> Duration {
+        let asked = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
+        asked.map_or(Duration::ZERO, Duration::from)
+    }
+
     fn wall(&mut self) -> SystemTime {
         SystemTime::now()
     }

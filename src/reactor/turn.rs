@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::probe::Fact;
+use crate::probe::{Call, Fact};
 use crate::reactor::core::Core;
 use crate::reactor::handle::Command;
 use crate::reactor::rule::Rule;
@@ -33,11 +33,16 @@ impl<W: World> Reactor<W> {
     /// How long a host may sleep before it must call [`turn`](Self::turn), if no event comes
     /// earlier; `None` if only an event can bring work.
     pub fn next_timeout(&mut self) -> Option<Duration> {
+        let now = self.core.world.now();
+        self.timeout_at(now)
+    }
+
+    fn timeout_at(&mut self, now: Moment) -> Option<Duration> {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
         let next = self.next_deadline();
-        (!next.is_never()).then(|| next.since(self.core.world.now()))
+        (!next.is_never()).then(|| next.since(now))
     }
 
     fn next_deadline(&mut self) -> Moment {
@@ -64,13 +69,8 @@ impl<W: World> Reactor<W> {
         loop {
             let now = self.core.world.now();
             self.core.env.counters.busy.record(now.since(self.core.env.now));
-            let next = self.next_deadline();
-            let timeout = match (self.has_work(), next.is_never()) {
-                (true, _) => Some(Duration::ZERO),
-                (false, true) => None,
-                (false, false) => Some(next.since(now)),
-            };
-            if self.wait_and_work(timeout)?.done {
+            let timeout = self.timeout_at(now);
+            if self.wait_and_work(now, timeout)?.done {
                 return Ok(());
             }
         }
@@ -82,19 +82,20 @@ impl<W: World> Reactor<W> {
     ///
     /// The poll itself failed; an error of one socket ends that socket alone.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
-        let timeout = match (self.next_timeout(), timeout) {
+        let now = self.core.world.now();
+        let timeout = match (self.timeout_at(now), timeout) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
         };
-        self.wait_and_work(timeout)
+        self.wait_and_work(now, timeout)
     }
 
-    /// The phases of a turn.
-    fn wait_and_work(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
+    /// The phases of a turn. It is `began` now.
+    fn wait_and_work(&mut self, began: Moment, timeout: Option<Duration>) -> io::Result<Turn> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let polled = self.core.world.poll(&mut events, timeout);
-        self.tick(events.len());
+        self.tick(began, timeout, events.len());
         let queued = self.core.run.len();
         self.take_commands();
         self.run_handshakes();
@@ -109,13 +110,14 @@ impl<W: World> Reactor<W> {
         self.drive_dirty();
         self.resume_listeners();
         self.keep_draining();
+        self.tell_stall();
         polled?;
         let done = self.stopped || self.drain.is_over();
         Ok(Turn { events: count, more: self.has_work(), live: self.core.env.live, done })
     }
 
     /// One clock read a turn.
-    fn tick(&mut self, events: usize) {
+    fn tick(&mut self, began: Moment, timeout: Option<Duration>, events: usize) {
         self.read_clock();
         let core = &mut self.core;
         if core.env.date.is_stale(core.env.now) {
@@ -123,7 +125,16 @@ impl<W: World> Reactor<W> {
             core.env.date.refresh(core.env.now, wall);
         }
         core.handshakes = core.env.limits.handshakes_per_turn;
-        core.fact(Fact::Polled { events });
+        core.env.counters.lag.waited(began, core.env.now);
+        if core.env.recorder.is_on() {
+            core.env.recorder.tick(core.env.now);
+            if core.env.recorder.wants_cpu() {
+                let cpu = core.world.cpu();
+                core.env.recorder.tick_cpu(cpu);
+            }
+        }
+        let until = timeout.map_or(Moment::NEVER, |timeout| began + timeout);
+        core.fact(Fact::Polled { began, until, events });
     }
 
     /// For a turn, and for what a host does between two of them.
@@ -135,7 +146,9 @@ impl<W: World> Reactor<W> {
         if !self.shared.is_pending() {
             return;
         }
-        for command in self.shared.take(self.core.env.limits.commands_per_turn as usize) {
+        let commands = self.shared.take(self.core.env.limits.commands_per_turn as usize);
+        self.core.fact(Fact::Woken { commands: commands.len() });
+        for command in commands {
             match command {
                 // Carried out here and not later with the sessions' wishes, so that a job sees what
                 // the commands before it have done.
@@ -178,7 +191,21 @@ impl<W: World> Reactor<W> {
                     udp::drive(entry, token, core);
                 }
             }
-            Entry::External(entry) => (entry.on_ready)(event.ready, &mut core.env),
+            Entry::External(entry) => {
+                let began = core.clock();
+                (entry.on_ready)(event.ready, &mut core.env);
+                if core.env.recorder.is_on() {
+                    core.timed(token, Call::Message, began);
+                }
+            }
+        }
+    }
+
+    /// A call held the loop: says so, once for all that did in this turn.
+    fn tell_stall(&mut self) {
+        let Some(stall) = self.core.stall.take() else { return };
+        if let Some(on_stall) = &mut self.on_stall {
+            on_stall(&stall, &mut self.core.env);
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 
-use crate::probe::Fact;
+use crate::probe::{Call, Fact};
 use crate::reactor::core::Core;
 use crate::reactor::world::{DatagramSocket, Ready, World};
 use crate::session::datagram::{Datagram, DatagramSession, Outbox};
+use crate::time::Moment;
 use crate::token::Token;
 
 /// How many datagrams are asked of the system at a time.
@@ -77,13 +78,25 @@ fn receive<W: World>(
 ) -> Result<usize, ErrorKind> {
     let DatagramEntry { socket, session, outbox, .. } = entry;
     let Core { world, env, .. } = core;
+    let is_watched = env.recorder.is_on();
+    let (mut began, mut last) = (Moment::START, 0);
     let mut each = |datagram: Datagram<'_>| {
         let fact = Fact::Received { token, bytes: datagram.data.len() };
         crate::probe::Probe::fact(&mut env.counters, fact);
         world.fact(fact);
+        if is_watched {
+            began = world.now();
+            env.recorder.tick(began);
+            env.recorder.record(fact);
+        }
         session.on_datagram(datagram, outbox, env);
+        last += 1;
     };
-    socket.receive(batch, &mut each).map_err(|error| error.kind())
+    let received = socket.receive(batch, &mut each).map_err(|error| error.kind());
+    if is_watched && last > 0 {
+        core.timed(token, Call::Datagram, began);
+    }
+    received
 }
 
 /// Sends from the outbox until it is empty or the socket is full.

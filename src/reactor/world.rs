@@ -91,6 +91,8 @@ pub trait World: Probe {
 
     /// The time. Never goes back.
     fn now(&mut self) -> Moment;
+    /// The CPU time that this thread has used. Asked for only while a recorder is on, and rarely.
+    fn cpu(&mut self) -> Duration;
     /// The wall clock.
     fn wall(&mut self) -> SystemTime;
     /// Waits until something is ready, the timeout has passed or a wake came; appends what is

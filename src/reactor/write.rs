@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use crate::buf::Backlog;
 use crate::connection::Life;
 use crate::error::CloseReason;
-use crate::probe::Fact;
+use crate::probe::{Fact, Operation};
 use crate::reactor::core::Core;
 use crate::reactor::rule::Rule;
 use crate::reactor::stream::{Marks, StreamEntry};
@@ -82,6 +82,7 @@ fn write_insets<W: World>(
     }
     entry.backlog.take(&mut core.out, core.env.now, &core.env.limits);
     entry.backlog.consume(taken);
+    core.fact(Fact::Buffer { token, unsent: entry.backlog.len() });
     if entry.backlog.len() > core.env.limits.backlog_cap {
         return Some(CloseReason::Overflow);
     }
@@ -125,7 +126,7 @@ fn wrote<W: World>(
 ) -> Result<(usize, bool), CloseReason> {
     match result {
         Ok(count) => {
-            core.fact(Fact::Wrote { token, bytes: count });
+            core.fact(Fact::Wrote { token, asked: offered, bytes: count });
             Ok((count, count < offered))
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -133,7 +134,10 @@ fn wrote<W: World>(
             Ok((0, true))
         }
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok((0, false)),
-        Err(error) => Err(CloseReason::from_io(&error)),
+        Err(error) => {
+            core.failed(token, Operation::Write, &error);
+            Err(CloseReason::from_io(&error))
+        }
     }
 }
 
@@ -150,6 +154,7 @@ fn keep_rest<W: World>(
     entry.backlog.push(&core.out.bytes[taken..], core.env.now, &core.env.limits);
     core.out.clear();
     core.out.bytes.shrink_to(core.env.limits.high_water * 2);
+    core.fact(Fact::Buffer { token, unsent: entry.backlog.len() });
     if entry.backlog.len() > core.env.limits.backlog_cap {
         return Some(CloseReason::Overflow);
     }
@@ -200,6 +205,7 @@ pub(super) fn blocked<W: World>(
         && core.rules.keep(Rule::WatchWrites)
     {
         entry.marks.set(Marks::WRITES, true);
+        core.interest(token, true, true);
         if let Err(error) = core.world.watch_writes(&mut entry.socket, token) {
             return Some(CloseReason::from_io(&error));
         }
@@ -232,6 +238,7 @@ pub(super) fn flush<W: World>(
             entry.marks.set(Marks::FILES, true);
             entry.socket.expect_files();
         }
+        let offered = entry.backlog.len();
         let (result, is_full) = send(&mut entry.socket, &entry.backlog);
         match result {
             Ok(0) => {
@@ -239,8 +246,9 @@ pub(super) fn flush<W: World>(
                 return Some(CloseReason::Aborted);
             }
             Ok(count) => {
-                core.fact(Fact::Wrote { token, bytes: count });
+                core.fact(Fact::Wrote { token, asked: offered, bytes: count });
                 entry.backlog.consume(count);
+                core.fact(Fact::Buffer { token, unsent: entry.backlog.len() });
                 if is_full && !entry.backlog.is_empty() {
                     return blocked(entry, token, core);
                 }
@@ -250,7 +258,10 @@ pub(super) fn flush<W: World>(
                 return blocked(entry, token, core);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Some(CloseReason::from_io(&error)),
+            Err(error) => {
+                core.failed(token, Operation::Write, &error);
+                return Some(CloseReason::from_io(&error));
+            }
         }
     }
     None

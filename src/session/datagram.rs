@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use crate::probe::Origin;
 use crate::session::Env;
 
 /// The other end of a connection or of a datagram.
@@ -16,6 +17,15 @@ pub enum Peer {
     Unix(PathBuf),
     /// A Unix socket without a name.
     Unnamed,
+}
+
+impl From<&Peer> for Origin {
+    fn from(peer: &Peer) -> Self {
+        match peer {
+            Peer::Inet(address) => Origin::from(*address),
+            Peer::Unix(_) | Peer::Unnamed => Origin::Unix,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

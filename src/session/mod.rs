@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::buf::{FileSpan, Out};
 use crate::error::CloseReason;
 use crate::limits::Limits;
-use crate::probe::Counters;
+use crate::probe::{Counters, Recorder, Stage};
 use crate::proto::h1::Memo;
 use crate::time::{HttpDate, Moment};
 use crate::token::Token;
@@ -97,6 +97,11 @@ pub trait Session {
     /// When to call [`on_timeout`](Session::on_timeout) next; [`Moment::NEVER`] for not at all.
     fn deadline(&self) -> Moment {
         Moment::NEVER
+    }
+
+    /// Where it is in its protocol. Asked after each call while somebody watches, and never else.
+    fn stage(&self) -> Stage {
+        Stage::Unknown
     }
 }
 
@@ -221,6 +226,8 @@ pub struct Env {
     pub date: HttpDate,
     /// Totals since the loop began.
     pub counters: Counters,
+    /// The last facts, if they are recorded.
+    pub recorder: Recorder,
     /// Connections that are open now.
     pub live: usize,
     /// True once the loop drains.
@@ -250,6 +257,7 @@ impl Env {
             limits,
             date: HttpDate::new(),
             counters: Counters::default(),
+            recorder: Recorder::default(),
             live: 0,
             draining: false,
             ops: Vec::new(),

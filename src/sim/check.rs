@@ -480,7 +480,17 @@ impl Probe for Check {
             Fact::Polled { .. }
             | Fact::Armed { .. }
             | Fact::Stale { .. }
-            | Fact::NobodyWaits { .. } => return,
+            | Fact::NobodyWaits { .. }
+            | Fact::Woken { .. }
+            | Fact::Peer { .. }
+            | Fact::Failed { .. }
+            | Fact::Interest { .. }
+            | Fact::Called { .. }
+            | Fact::Request { .. }
+            | Fact::State { .. }
+            | Fact::Stall { .. }
+            | Fact::Buffer { .. }
+            | Fact::Descriptors { .. } => return,
             Fact::Budget { token } => {
                 let turn = self.turn;
                 if let Some(entry) = self.seen.get_mut(&token) {
@@ -505,10 +515,12 @@ impl Probe for Check {
                 self.seen(token);
             }
             Fact::Dialled { token } => self.dialled(token),
-            Fact::Read { token, bytes } => self.read(token, bytes),
-            Fact::Wrote { token, bytes } => self.wrote(token, bytes),
-            Fact::Fired { token } => self.asked(token),
-            Fact::Stalled { token, .. } => self.alive(token, "stalled"),
+            Fact::Read { token, bytes, .. } => self.read(token, bytes),
+            Fact::Wrote { token, bytes, .. } => self.wrote(token, bytes),
+            Fact::Fired { token, .. } => self.asked(token),
+            Fact::HighWater { token, .. } | Fact::LowWater { token, .. } => {
+                self.alive(token, "stalled")
+            }
             Fact::Paused { token, descriptors } => {
                 self.paused.insert(token, descriptors);
             }

@@ -8,6 +8,7 @@ use super::extra::Extra;
 use super::reply::{Next, Observer, Terms};
 use super::{Answered, Deferred, Handler, Origin, Reply, Response};
 use crate::error::{CloseReason, Fault, Phase};
+use crate::probe::Stage;
 use crate::proto::h1::{Event, Framing, Head, Memo, Refusal, Server, Trailers, encode};
 use crate::session::{CloseMode, Cx, Env, Flow, Message, OffloadFailed, Session};
 use crate::time::Moment;
@@ -167,6 +168,16 @@ impl<H: Handler> Session for HttpSession<H> {
             None => self.deadline,
         }
     }
+
+    fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::FirstByte => Stage::FirstByte,
+            Phase::Head => Stage::Head,
+            Phase::Body => Stage::Body,
+            Phase::Reply => Stage::Reply,
+            _ => Stage::Idle,
+        }
+    }
 }
 
 impl<H: Handler> HttpSession<H> {
@@ -206,6 +217,11 @@ impl<H: Handler> HttpSession<H> {
     fn request(&mut self, head: &Head<'_>, more: bool, cx: &mut Cx<'_>) -> Option<Flow> {
         self.seq = self.seq.wrapping_add(1);
         self.phase = Phase::Idle;
+        let token = cx.token();
+        let recorder = &mut cx.env().recorder;
+        if recorder.is_on() {
+            recorder.request(token, head.method, head.path());
+        }
         let terms = Terms::of(head, cx);
         let reply = Reply::new(cx, terms, self.seq, &self.origin);
         let Answered { next, terms, observer, extra, .. } = self.handler.on_request(head, reply);
