@@ -145,6 +145,8 @@ pub mod measure;
 pub mod probe;
 pub mod proto;
 pub mod reactor;
+#[cfg(feature = "web")]
+pub mod scope;
 pub mod session;
 pub mod sim;
 pub mod socket;

@@ -1,0 +1,49 @@
+//! Where facts are read: the loop's own recorder, or one that another thread fills.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::probe::{Counters, Fact, Probe, Recorder};
+use crate::session::Env;
+use crate::time::Moment;
+
+/// A recorder and the counters of the same facts, for a loop that is not a
+/// [`Reactor`](crate::Reactor).
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// The last facts.
+    pub recorder: Recorder,
+    /// Totals.
+    pub counters: Counters,
+}
+
+impl Watched {
+    /// Records that `fact` happened at `now`.
+    pub fn note(&mut self, now: Moment, fact: Fact) {
+        self.recorder.tick(now);
+        self.counters.fact(fact);
+        self.recorder.record(fact);
+    }
+}
+
+/// Whose facts are shown.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The loop's that serves the page.
+    Own,
+    /// Another one's, on another thread.
+    Other(Arc<Mutex<Watched>>),
+}
+
+impl Source {
+    /// Looks at the recorder and the counters. Whoever watches must be quick: the other thread
+    /// waits.
+    pub fn look<T>(&self, env: &Env, look: impl FnOnce(&Recorder, &Counters) -> T) -> T {
+        match self {
+            Source::Own => look(&env.recorder, &env.counters),
+            Source::Other(watched) => {
+                let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                look(&watched.recorder, &watched.counters)
+            }
+        }
+    }
+}
