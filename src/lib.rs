@@ -92,7 +92,7 @@
 //! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
 //! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
-//! | [`manual`] | pages to read: what each I/O model can do and what it cannot |
+//! | [`manual`] | a book to read, in English and in Chinese; in the browser at `/manual` |
 //!
 //! # Other ways to wait
 //!
