@@ -93,7 +93,7 @@
 //! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
 //! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
-//! | [`manual`] | the book, in English and Chinese, with a page for each lesson of `readyloop learn` |
+//! | [`manual`] | the book, in English and in Chinese, with a page for each lesson; in the browser at `/manual` |
 //!
 //! # Other ways to wait
 //!
