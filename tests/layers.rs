@@ -198,7 +198,7 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
         ("brotli::", &["web/coding/"]),
         ("matchit::", &["web/router/"]),
         ("httpdate::", &["web/date.rs"]),
-        ("serde_json::", &["web/", "app/", "cli/"]),
+        ("serde_json::", &["web/", "app/", "cli/", "scope/"]),
         (
             "fs::",
             &[
