@@ -157,6 +157,11 @@ impl Tallies {
         self.slots.iter().flatten()
     }
 
+    /// How many places there are for them, taken or free.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Those at an index from `from` on: to look at a few at a time.
     pub fn from(&self, from: usize) -> impl Iterator<Item = &Tally> {
         self.slots.get(from..).unwrap_or_default().iter().flatten()
