@@ -7,6 +7,7 @@
 
 pub mod page;
 pub mod recording;
+pub mod detect;
 mod source;
 pub mod text;
 
