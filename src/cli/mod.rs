@@ -25,6 +25,7 @@ mod serve;
 mod services;
 mod signals;
 mod tls;
+mod top;
 mod units;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
+    Top(Box<top::Top>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };
