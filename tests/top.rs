@@ -10,6 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// How long anything here may take before it counts as broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -156,7 +159,8 @@ impl Shown {
     fn start(address: SocketAddr, environment: &[(&str, &str)]) -> Option<Shown> {
         // The shell says what is left of the terminal when the command has ended.
         let line = format!(
-            "stty rows 30 cols 120; {} top http://{address} --every 50ms; echo ended $?; stty -a",
+            "stty rows 30 cols 120; sh -c 'echo process $$; exec {} top http://{address} --every 50ms'; \
+             echo ended $?; stty -a",
             env!("CARGO_BIN_EXE_readyloop")
         );
         let mut command = Command::new("script");
@@ -184,15 +188,16 @@ impl Shown {
         Some(Shown { child, picture, seen: Vec::new() })
     }
 
-    /// Waits until it has shown `wanted` since it was last asked.
+    /// Waits until it has shown `wanted` since it was last asked; answers what came before that.
     #[track_caller]
-    fn wait_for(&mut self, wanted: &str) {
+    fn wait_for(&mut self, wanted: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let text = String::from_utf8_lossy(&self.seen);
             if let Some(at) = text.find(wanted) {
+                let before = text[..at].to_owned();
                 self.seen = text[at + wanted.len()..].as_bytes().to_vec();
-                return;
+                return before;
             }
             let left = until.saturating_duration_since(Instant::now());
             match self.picture.recv_timeout(left) {
@@ -270,9 +275,22 @@ fn without_colours_there_are_none_and_control_c_ends_it() {
     let (address, told) = streaming();
     let Some(mut shown) = Shown::start(address, &[("NO_COLOR", "1")]) else { return };
     told.recv_timeout(PATIENCE).expect("asked");
-    shown.wait_for("held the loop for");
-    let colours = String::from_utf8_lossy(&shown.seen).matches("\x1b[38;").count();
-    assert_eq!(colours, 0);
+    // Where two words have blanks between them already, only the words are written.
+    let before = shown.wait_for("computing");
+    assert!(!before.contains("\x1b[38;"), "{before}");
     shown.type_keys("\x03");
+    shown.ends();
+}
+
+#[test]
+fn a_signal_ends_it_and_the_terminal_is_as_it_was() {
+    let (address, told) = streaming();
+    let Some(mut shown) = Shown::start(address, &[]) else { return };
+    shown.wait_for("process ");
+    let number = shown.wait_for("\r\n").trim().parse().expect("a process number");
+    told.recv_timeout(PATIENCE).expect("asked");
+    let before = shown.wait_for("computing");
+    assert!(before.contains("\x1b[38;"), "{before}");
+    kill(Pid::from_raw(number), Signal::SIGTERM).expect("it runs");
     shown.ends();
 }
