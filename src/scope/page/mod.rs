@@ -1,0 +1,165 @@
+//! The live page: the loop shows itself, by itself.
+//!
+//! Called by whoever serves HTTP on the loop: [`routes`] are mounted at `/_loop`. They read what the
+//! recorder keeps and change nothing; the page itself is three kinds of file beside this one, which
+//! need nothing from elsewhere.
+//!
+//! | route | what it gives |
+//! |---|---|
+//! //! | `/sample` | the loop at this moment, as JSON: a [`Sample`] |
+//! | `/events` | the same each few hundred milliseconds, as Server-Sent Events |
+//!
+//! Both take `connections=N` (how many are shown), `turns=N`, `filter=TEXT` and `follow=TOKEN`; events
+//! also `every=MS`.
+//!
+//! ```no_run
+//! use readyloop::scope::{Source, page};
+//! use readyloop::session::http::Http;
+//! use readyloop::web::router::Router;
+//! use readyloop::{Limits, Reactor};
+//! use std::net::SocketAddr;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let router = Router::new()
+//!         .get("/", |_, reply| reply.text(200, "look at /_loop\n"))
+//!         .nest("/_loop", page::routes(page::Options::new(Source::Own)));
+//!     let mut reactor = Reactor::new(Limits::default())?;
+//!     reactor.record(65_536);
+//!     reactor.listen(SocketAddr::from(([127, 0, 0, 1], 8080)), Http::new(router))?;
+//!     reactor.run()
+//! }
+//! ```
+
+mod asked;
+mod events;
+mod guard;
+mod pick;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod told;
+mod turns;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::probe::Counters;
+use crate::scope::Source;
+use crate::session::Env;
+use crate::session::http::{Answered, Reply};
+use crate::web::problem::Problem;
+use crate::web::router::{Next, Request, Router};
+use crate::web::{json, sse};
+use events::Stream;
+pub use guard::Who;
+pub use sample::{Ask, CONNECTIONS, Observer, Sample, TURNS, View};
+
+/// Streams of samples at a time. Each costs the loop a sample each time.
+const READERS: usize = 16;
+
+/// What is shown, and to whom.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose facts.
+    pub source: Source,
+    /// Who may look.
+    pub who: Who,
+}
+
+impl Options {
+    /// Shows `source` to peers on this machine.
+    pub fn new(source: Source) -> Self {
+        Options { source, who: Who::default() }
+    }
+}
+
+/// What all routes share.
+struct Shared {
+    source: Source,
+    /// How many streams there are.
+    readers: Cell<usize>,
+}
+
+/// The routes of the page, for [`Router::nest`].
+pub fn routes(options: Options) -> Router {
+    let Options { source, who } = options;
+    let shared = Rc::new(Shared { source, readers: Cell::new(0) });
+    let guard = move |request: &Request<'_>, reply: Reply<'_, '_>, next: Next<'_>| {
+        guard::pass(who, request, reply, next)
+    };
+    Router::new()
+        .get("/sample", {
+            let shared = Rc::clone(&shared);
+            move |request, reply| shared.answer(request, reply)
+        })
+        .get("/events", move |request, reply| shared.stream(request, reply))
+        .wrap(guard)
+}
+
+impl Shared {
+    /// A sample as JSON.
+    fn sample(&self, env: &Env, ask: &Ask, observer: &Observer) -> String {
+        let now = env.now;
+        self.source.look(env, |recorder, counters| {
+            let is_own = matches!(self.source, Source::Own);
+            let view = View {
+                recorder,
+                counters,
+                now: if recorder.is_on() { recorder.now() } else { now },
+                live: if is_own { env.live } else { live(counters) },
+                limits: is_own.then_some(&env.limits),
+                observer: is_own.then_some(observer),
+                ask,
+            };
+            view.sample().json()
+        })
+    }
+
+    fn answer(&self, request: &Request<'_>, mut reply: Reply<'_, '_>) -> Answered {
+        let ask = match asked::ask(request) {
+            Ok(ask) => ask,
+            Err(problem) => return problem.answer(reply),
+        };
+        let observer = observer(request, &reply);
+        let body = self.sample(reply.env(), &ask, &observer);
+        let fields: [(&str, &[u8]); 3] = [
+            ("Content-Type", json::MEDIA_TYPE.as_bytes()),
+            ("X-Content-Type-Options", b"nosniff"),
+            ("Cache-Control", b"no-store"),
+        ];
+        reply.send_shared(200, &fields, body.into())
+    }
+
+    fn stream(self: &Rc<Self>, request: &Request<'_>, reply: Reply<'_, '_>) -> Answered {
+        let (ask, every) =
+            match asked::ask(request).and_then(|ask| Ok((ask, asked::every(request)?))) {
+                Ok(asked) => asked,
+                Err(problem) => return problem.answer(reply),
+            };
+        if request.method == "HEAD" {
+            return reply.send(200, sse::HEADERS, b"");
+        }
+        if self.readers.get() >= READERS {
+            return Problem::new(503, "Service Unavailable")
+                .detail(format!("{READERS} watch already"))
+                .field("Retry-After", "5")
+                .answer(reply);
+        }
+        let observer = observer(request, &reply);
+        reply.exchange(Stream::new(Rc::clone(self), ask, observer, every))
+    }
+}
+
+/// Who asks, and where the page is: everything up to the last part of the path.
+fn observer(request: &Request<'_>, reply: &Reply<'_, '_>) -> Observer {
+    let path = request.path();
+    let prefix = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or("/");
+    Observer { token: reply.token(), prefix: prefix.to_owned() }
+}
+
+/// Open connections, by those that began and those that ended.
+fn live(counters: &Counters) -> usize {
+    let began = counters.accepted + counters.adopted + counters.dialled;
+    let ended: u64 = counters.closed.iter().sum();
+    usize::try_from(began.saturating_sub(ended)).unwrap_or(usize::MAX)
+}
