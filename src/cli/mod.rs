@@ -27,6 +27,7 @@ mod serve;
 mod services;
 mod signals;
 mod tls;
+mod top;
 mod units;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ enum Command {
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
     Learn(learn::Learn),
+    Top(Box<top::Top>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
         Command::Learn(learn) => learn.run(),
+        Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -5,9 +5,9 @@
 //! facts (a blocking server, a lesson's loop written by hand) is shown in the same way. It never
 //! drives a socket and never looks at a clock.
 
+pub mod detect;
 pub mod page;
 pub mod recording;
-pub mod detect;
 mod source;
 pub mod text;
 
