@@ -6,7 +6,8 @@
 //!
 //! | route | what it gives |
 //! |---|---|
-//! //! | `/sample` | the loop at this moment, as JSON: a [`Sample`] |
+//! | `/` | the page |
+//! | `/sample` | the loop at this moment, as JSON: a [`Sample`] |
 //! | `/events` | the same each few hundred milliseconds, as Server-Sent Events |
 //!
 //! Both take `connections=N` (how many are shown), `turns=N`, `filter=TEXT` and `follow=TOKEN`; events
@@ -31,6 +32,7 @@
 //! ```
 
 mod asked;
+mod assets;
 mod events;
 mod guard;
 mod pick;
@@ -64,12 +66,14 @@ pub struct Options {
     pub source: Source,
     /// Who may look.
     pub who: Who,
+    /// A page about what is shown here: its title and where it is.
+    pub about: Option<(String, String)>,
 }
 
 impl Options {
     /// Shows `source` to peers on this machine.
     pub fn new(source: Source) -> Self {
-        Options { source, who: Who::default() }
+        Options { source, who: Who::default(), about: None }
     }
 }
 
@@ -82,12 +86,12 @@ struct Shared {
 
 /// The routes of the page, for [`Router::nest`].
 pub fn routes(options: Options) -> Router {
-    let Options { source, who } = options;
+    let Options { source, who, about } = options;
     let shared = Rc::new(Shared { source, readers: Cell::new(0) });
     let guard = move |request: &Request<'_>, reply: Reply<'_, '_>, next: Next<'_>| {
         guard::pass(who, request, reply, next)
     };
-    Router::new()
+    assets::routes(Router::new(), about.as_ref())
         .get("/sample", {
             let shared = Rc::clone(&shared);
             move |request, reply| shared.answer(request, reply)
