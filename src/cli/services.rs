@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::access::Requests;
+use crate::app::book;
 use crate::app::chat::{self, Room};
 use crate::app::notes::Notes;
 use crate::app::site::{Burn, Parts, Site};
@@ -42,7 +43,8 @@ impl Services {
         let mut routes = Router::new()
             .nest("", topics::routes(&hub))
             .nest("", chat::web::routes(&room))
-            .nest("", ws_echo::routes());
+            .nest("", ws_echo::routes())
+            .nest("", book::routes());
         if let Some(notes) = notes {
             notes.measure(&registry);
             routes = routes.nest("", notes.routes());

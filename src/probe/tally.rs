@@ -202,7 +202,7 @@ impl Tallies {
     }
 
     /// Takes a fact in, which happened at `now`.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, fact: &Fact, now: Moment) {
         match *fact {
             Fact::Polled { .. }
@@ -255,6 +255,7 @@ impl Tallies {
 }
 
 /// What does not happen in each exchange.
+#[inline(never)]
 fn rarer(tally: &mut Tally, fact: Fact) {
     match fact {
         Fact::Peer { peer, .. } => tally.peer = peer,
