@@ -12,6 +12,7 @@ mod cpus;
 mod data;
 pub mod devcert;
 mod failure;
+mod flight;
 mod folder;
 mod knobs;
 mod lines;
