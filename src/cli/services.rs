@@ -48,6 +48,10 @@ impl Services {
             .nest("", chat::web::routes(&room))
             .nest("", ws_echo::routes())
             .nest("", book::routes());
+        if let Some(who) = scope {
+            let options = page::Options { who, ..page::Options::new(Source::Own) };
+            routes = routes.nest("/_loop", page::routes(options));
+        }
         if let Some(notes) = notes {
             notes.measure(&registry);
             routes = routes.nest("", notes.routes());
