@@ -14,6 +14,7 @@ pub mod devcert;
 mod failure;
 mod folder;
 mod knobs;
+pub mod learn;
 mod lines;
 mod load;
 mod logger;
@@ -45,6 +46,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
+    Learn(learn::Learn),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Learn(learn) => learn.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };
