@@ -21,6 +21,7 @@ use super::failure::{Failure, Kind as Fault};
 use super::serve::parse_switch;
 use crate::Reactor;
 use crate::probe::{Label, Labels, Stall};
+use crate::scope::page::Who;
 use crate::scope::recording::Recording;
 use crate::scope::text::{Clean, Span};
 use crate::session::Env;
@@ -41,6 +42,9 @@ pub(super) struct Flight {
     /// Watch the loop: keep its last facts and time each call, for recordings and the live page
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, value_parser = parse_switch, help_heading = HEADING)]
     scope: bool,
+    /// Who may look at the live page, /_loop: peers on this machine, or whoever can connect
+    #[arg(long, value_name = "WHO", default_value = "loopback", value_parser = parse_who, help_heading = HEADING)]
+    scope_from: Who,
     /// How many facts are kept, of 40 bytes each
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=1 << 26), help_heading = HEADING)]
     scope_facts: u32,
@@ -51,7 +55,20 @@ pub(super) struct Flight {
     record: Option<PathBuf>,
 }
 
+fn parse_who(text: &str) -> Result<Who, String> {
+    match text {
+        "loopback" => Ok(Who::Loopback),
+        "anywhere" => Ok(Who::Anyone),
+        _ => Err("loopback or anywhere".into()),
+    }
+}
+
 impl Flight {
+    /// Who may look at the live page, if there is one.
+    pub(super) fn audience(&self) -> Option<Who> {
+        self.scope.then_some(self.scope_from)
+    }
+
     /// Where a recording goes, if there is to be one, and of how many facts it is.
     pub(super) fn file(&self) -> Result<Option<(&Path, usize)>, Failure> {
         let Some(file) = &self.record else { return Ok(None) };
