@@ -22,6 +22,7 @@ mod man;
 mod model;
 mod place;
 mod row;
+mod scope;
 mod serve;
 mod services;
 mod signals;
@@ -46,6 +47,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
+    Scope(scope::Scope),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Scope(scope) => scope.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -5,6 +5,8 @@
 //! facts (a blocking server, a lesson's loop written by hand) is shown in the same way. It never
 //! drives a socket and never looks at a clock.
 
+#[cfg(feature = "cli")]
+pub mod export;
 pub mod recording;
 mod source;
 pub mod text;
