@@ -93,7 +93,7 @@
 //! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
 //! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
-//! | [`manual`] | the book, in English and Chinese, with a page for each lesson of `readyloop learn` |
+//! | [`manual`] | the book, in English and in Chinese, with a page for each lesson; in the browser at `/manual` |
 //!
 //! # Other ways to wait
 //!
@@ -143,6 +143,10 @@
 //! [`limits`], [`token`] and [`time`] (five minutes), `reactor/stream.rs` (the heart), then
 //! [`session`] and [`connection`], then [`proto::h1`]; `tests/sim.rs` when you wonder why a line is
 //! there; `tests/layers.rs` for who may import whom.
+
+/// The lessons' programs are compiled into the command and name the library as anybody would.
+#[cfg(feature = "cli")]
+extern crate self as readyloop;
 
 pub mod app;
 pub mod blocking;

@@ -21,6 +21,7 @@ use super::failure::{Failure, Kind as Fault};
 use super::serve::parse_switch;
 use crate::Reactor;
 use crate::probe::{Label, Labels, Stall};
+use crate::scope::page::Who;
 use crate::scope::recording::Recording;
 use crate::scope::text::{Clean, Span};
 use crate::session::Env;
@@ -41,17 +42,34 @@ pub(super) struct Flight {
     /// Watch the loop: keep its last facts and time each call, for recordings and the live page
     #[arg(long, value_name = "on|off", default_value = "on", action = ArgAction::Set, value_parser = parse_switch, help_heading = HEADING)]
     scope: bool,
+    /// Who may look at the live page, /_loop: peers on this machine, or whoever can connect
+    #[arg(long, value_name = "WHO", default_value = "loopback", value_parser = parse_who, help_heading = HEADING)]
+    scope_from: Who,
     /// How many facts are kept, of 40 bytes each
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=1 << 26), help_heading = HEADING)]
     scope_facts: u32,
     /// Write them to this file after a stall (once a minute at most), on SIGUSR1, after a panic and
-    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at the end only. `readyloop scope
+    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at
+    /// the end, one for each loop. `readyloop scope
     /// FILE` reads them
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     record: Option<PathBuf>,
 }
 
+fn parse_who(text: &str) -> Result<Who, String> {
+    match text {
+        "loopback" => Ok(Who::Loopback),
+        "anywhere" => Ok(Who::Anyone),
+        _ => Err("loopback or anywhere".into()),
+    }
+}
+
 impl Flight {
+    /// Who may look at the live page, if there is one.
+    pub(super) fn audience(&self) -> Option<Who> {
+        self.scope.then_some(self.scope_from)
+    }
+
     /// Where a recording goes, if there is to be one, and of how many facts it is.
     pub(super) fn file(&self) -> Result<Option<(&Path, usize)>, Failure> {
         let Some(file) = &self.record else { return Ok(None) };
@@ -230,32 +248,40 @@ impl Files {
 impl Shared {
     /// The file with this number.
     fn file(&self, number: usize) -> PathBuf {
-        match number % FILES {
-            0 => self.base.clone(),
-            number => {
-                let mut name = self.base.clone().into_os_string();
-                name.push(format!(".{number}"));
-                name.into()
-            }
-        }
+        numbered(&self.base, number % FILES)
     }
 
     fn write(&self, recording: &Recording) {
-        let file = self.file(self.written.fetch_add(1, Ordering::Relaxed));
-        match write(&file, recording) {
-            Ok(()) => {
-                let (count, file) = (recording.records.len(), file.display());
-                log::info!(target: "readyloop", "recorded {count} facts to {file}");
-            }
-            Err(error) => {
-                log::error!(target: "readyloop", "cannot record to {}: {error}", file.display());
-            }
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        keep(&self.base, number % FILES, recording);
+    }
+}
+
+/// FILE, FILE.1, FILE.2, …
+fn numbered(base: &Path, number: usize) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    if number > 0 {
+        name.push(format!(".{number}"));
+    }
+    name.into()
+}
+
+/// Writes a recording to the file with this number, and says so.
+pub(super) fn keep(base: &Path, number: usize, recording: &Recording) {
+    let file = numbered(base, number);
+    match write(&file, recording) {
+        Ok(()) => {
+            let (count, file) = (recording.records.len(), file.display());
+            log::info!(target: "readyloop", "recorded {count} facts to {file}");
+        }
+        Err(error) => {
+            log::error!(target: "readyloop", "cannot record to {}: {error}", file.display());
         }
     }
 }
 
 /// Writes a recording to a file. What was there before stays until it is whole.
-pub(super) fn write(file: &Path, recording: &Recording) -> io::Result<()> {
+fn write(file: &Path, recording: &Recording) -> io::Result<()> {
     let mut part = file.to_path_buf().into_os_string();
     part.push(".part");
     // A pipe or a device is written to as it is.

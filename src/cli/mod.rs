@@ -15,6 +15,7 @@ mod failure;
 mod flight;
 mod folder;
 mod knobs;
+pub mod learn;
 mod lines;
 mod load;
 mod logger;
@@ -27,6 +28,7 @@ mod serve;
 mod services;
 mod signals;
 mod tls;
+mod top;
 mod units;
 
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Command {
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
     Scope(scope::Scope),
+    Learn(learn::Learn),
+    Top(Box<top::Top>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -59,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
         Command::Scope(scope) => scope.run(),
+        Command::Learn(learn) => learn.run(),
+        Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

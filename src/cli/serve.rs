@@ -179,7 +179,8 @@ impl Serve {
         let requests = access.as_ref().map(|(_, requests)| requests.clone());
         let data = self.data(&plan)?;
         let (notes, data) = data.map(|Opened { notes, note }| (notes, note)).unzip();
-        let services = Services::new(notes, self.folder.open()?, access, self.cors()?, burn)?;
+        let (files, audience) = (self.folder.open()?, self.flight.audience());
+        let services = Services::new(notes, files, access, self.cors()?, audience, burn)?;
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
@@ -237,6 +238,7 @@ impl Serve {
             elsewhere,
             control: self.control,
             quiet: self.quiet,
+            record: self.flight.file()?.map(|(file, facts)| (file.to_path_buf(), facts)),
         })
     }
 

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn tokens_are_read_as_they_are_printed() {
-        for (text, index, generation) in [("5.7", 5, Some(7)), ("#5.7", 5, Some(7)), ("5", 5, None)] {
+        for (text, index, generation) in [("5.7", 5, Some(7)), ("#5.7", 5, Some(7)), ("5", 5, None)]
+        {
             assert_eq!(text.parse(), Ok(Wanted { index, generation }));
         }
         for text in ["", "x", "5.", ".7", "5.7.9", "-1", "4294967296"] {

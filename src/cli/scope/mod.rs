@@ -104,7 +104,8 @@ impl Scope {
     fn print(&self) -> Result<(), Trouble> {
         let mut out = BufWriter::new(io::stdout().lock());
         for file in &self.files {
-            let prefix = if self.files.len() > 1 { format!("{}: ", show(file)) } else { String::new() };
+            let prefix =
+                if self.files.len() > 1 { format!("{}: ", show(file)) } else { String::new() };
             let mut reader = Reader::new(open(file)?).map_err(|error| damaged(file, &error))?;
             say_lost(file, reader.header().lost);
             while let Some(record) = reader.next_record().map_err(|error| damaged(file, &error))? {

@@ -137,7 +137,9 @@ impl Sums {
             let calls = busy.calls;
             line(
                 name,
-                &format!("{token} {calls} calls in {spent}, the longest {longest}; {got} in, {sent} out{asked}"),
+                &format!(
+                    "{token} {calls} calls in {spent}, the longest {longest}; {got} in, {sent} out{asked}"
+                ),
             );
         }
         let mut held: Vec<_> = self.held.iter().collect();
