@@ -144,6 +144,10 @@
 //! [`session`] and [`connection`], then [`proto::h1`]; `tests/sim.rs` when you wonder why a line is
 //! there; `tests/layers.rs` for who may import whom.
 
+/// The lessons' programs are compiled into the command and name the library as anybody would.
+#[cfg(feature = "cli")]
+extern crate self as readyloop;
+
 pub mod app;
 pub mod blocking;
 pub mod buf;

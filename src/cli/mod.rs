@@ -12,8 +12,10 @@ mod cpus;
 mod data;
 pub mod devcert;
 mod failure;
+mod flight;
 mod folder;
 mod knobs;
+pub mod learn;
 mod lines;
 mod load;
 mod logger;
@@ -25,6 +27,7 @@ mod serve;
 mod services;
 mod signals;
 mod tls;
+mod top;
 mod units;
 
 use std::process::ExitCode;
@@ -45,6 +48,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
+    Learn(learn::Learn),
+    Top(Box<top::Top>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -55,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Learn(learn) => learn.run(),
+        Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -5,6 +5,7 @@
 //! facts (a blocking server, a lesson's loop written by hand) is shown in the same way. It never
 //! drives a socket and never looks at a clock.
 
+pub mod detect;
 pub mod page;
 pub mod recording;
 mod source;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Ask, CONNECTIONS, TURNS, told};
+use crate::token::Token;
 use crate::web::problem::Problem;
 use crate::web::router::Request;
 
@@ -33,10 +34,7 @@ pub(super) fn every(request: &Request<'_>) -> Result<Duration, Problem> {
     Ok(Duration::from_millis(millis as u64))
 }
 
-pub(super) fn token(
-    request: &Request<'_>,
-    name: &str,
-) -> Result<Option<crate::token::Token>, Problem> {
+pub(super) fn token(request: &Request<'_>, name: &str) -> Result<Option<Token>, Problem> {
     match request.query_value(name) {
         None => Ok(None),
         Some(text) if text.is_empty() => Ok(None),
@@ -54,6 +52,6 @@ fn number(request: &Request<'_>, name: &str, usual: usize) -> Result<usize, Prob
     }
 }
 
-fn wrong(detail: String) -> Problem {
+pub(super) fn wrong(detail: String) -> Problem {
     Problem::new(400, "Bad Request").detail(detail)
 }

@@ -24,16 +24,19 @@ pub(super) struct Stream {
     every: Duration,
     /// When the next one is due.
     beat: Moment,
+    /// Facts that had been recorded when the last one was made.
+    read: u64,
 }
 
 impl Stream {
     pub(super) fn new(shared: Rc<Shared>, ask: Ask, observer: Observer, every: Duration) -> Self {
         shared.readers.update(|count| count + 1);
-        Stream { shared, ask, observer, every, beat: Moment::NEVER }
+        Stream { shared, ask, observer, every, beat: Moment::NEVER, read: 0 }
     }
 
     fn tell(&mut self, writer: &mut Writer<'_, '_>) {
-        let json = self.shared.sample(writer.env(), &self.ask, &self.observer);
+        let (json, read) = self.shared.sample(writer.env(), &self.ask, &self.observer, self.read);
+        self.read = read;
         writer.body(sse::event(None, None, &json).as_bytes());
         self.rest(writer);
     }

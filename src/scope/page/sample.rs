@@ -7,10 +7,12 @@
 use serde::Serialize;
 
 use super::pick::{self, Wish};
+use super::story::Story;
 use super::told::{From, Named, Spreads, Totals, moment, nanos};
 use super::turns::{self, Turn};
 use crate::limits::Limits;
 use crate::probe::{Counters, Kind, Labels, Recorder, Stall, Tally};
+use crate::scope::detect::Finding;
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -62,8 +64,12 @@ pub struct View<'r> {
     pub limits: Option<&'r Limits>,
     /// Who asks.
     pub observer: Option<&'r Observer>,
+    /// What the detectors have found.
+    pub findings: &'r [Finding],
     /// What is wanted.
     pub ask: &'r Ask,
+    /// Of the story of who is followed, what is told already: so many facts had been recorded.
+    pub read: u64,
 }
 
 /// A loop at one moment. All times are nanoseconds since its start.
@@ -86,6 +92,9 @@ pub struct Sample<'r> {
     open: usize,
     stalls: Vec<Held<'r>>,
     stalled: u64,
+    findings: Vec<Found<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    story: Option<Story>,
 }
 
 /// The limits that what is shown is measured against.
@@ -151,6 +160,16 @@ struct Held<'r> {
     computing: u64,
 }
 
+/// What a detector has found.
+#[derive(Debug, Serialize)]
+struct Found<'r> {
+    kind: &'static str,
+    token: Option<Named>,
+    at: u64,
+    text: &'r str,
+    times: u64,
+}
+
 impl<'r> View<'r> {
     /// Looks.
     pub fn sample(&self) -> Sample<'r> {
@@ -183,6 +202,8 @@ impl<'r> View<'r> {
             open: tallies.len(),
             stalls: stalls.iter().map(|stall| Held::of(stall, recorder.labels())).collect(),
             stalled,
+            findings: self.findings.iter().map(Found::of).collect(),
+            story: ask.follow.map(|token| Story::of(recorder, token, self.read)),
         }
     }
 
@@ -255,6 +276,18 @@ impl Marks {
             backlog_cap: limits.backlog_cap,
             connections: limits.connections,
             stall: nanos(limits.stall),
+        }
+    }
+}
+
+impl<'r> Found<'r> {
+    fn of(finding: &'r Finding) -> Self {
+        Found {
+            kind: finding.kind.as_str(),
+            token: finding.token.map(Named),
+            at: finding.at.as_nanos(),
+            text: &finding.text,
+            times: finding.times,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::error::CloseReason;
-use crate::probe::{Call, Fact, Origin, Probe, Recorder, Stage};
+use crate::probe::{Call, Fact, Origin, Probe, Stage};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -35,7 +35,17 @@ fn call(recorder: &mut Recorder, token: Token, began: u64, ended: u64) {
 fn looked(recorder: &Recorder, ask: &Ask, observer: Option<&Observer>) -> Value {
     let counters = Counters::default();
     let now = recorder.now();
-    let view = View { recorder, counters: &counters, now, live: 3, limits: None, observer, ask };
+    let view = View {
+        recorder,
+        counters: &counters,
+        now,
+        live: 3,
+        limits: None,
+        observer,
+        findings: &[],
+        ask,
+        read: 0,
+    };
     serde_json::from_str(&view.sample().json()).expect("it is JSON")
 }
 

@@ -1,0 +1,163 @@
+//! `readyloop learn`: lists the lessons, and plays one with the scope open on it.
+//!
+//! Each lesson is a small program in `tools/lessons/`, a loop written by hand on bare mio, epoll or
+//! blocking sockets, compiled into the command from there. Its system calls go through a [`Stage`],
+//! so that the page shows it and the detectors judge it. This module never helps a lesson along: what
+//! is printed is what happened.
+
+mod lesson;
+mod play;
+mod table;
+
+/// The programs of the lessons; each has a function `run`.
+#[path = "../../../tools/lessons"]
+pub mod programs {
+    /// Lesson 1: one read for each event.
+    pub mod lost_edge {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+    /// Lesson 7: two small writes.
+    pub mod nagle_delayed_ack {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+    /// Lesson 9: an index for a name.
+    pub mod stale_token {
+        pub mod broken;
+        pub mod repaired;
+    }
+    /// Lesson 12: one client after the other.
+    pub mod blocking_pair {
+        pub mod right;
+    }
+    /// Lesson 14: `WouldBlock`, and the poll.
+    pub mod non_blocking {
+        pub mod right;
+    }
+    /// Lesson 15: by level and by edge.
+    #[cfg(target_os = "linux")]
+    pub mod readiness {
+        pub mod right;
+    }
+    /// Lesson 16: messages instead of a stream.
+    pub mod datagrams {
+        pub mod right;
+    }
+}
+
+#[path = "../../../tools/lessons/diary.rs"]
+mod diary;
+#[path = "../../../tools/lessons/stage.rs"]
+mod stage;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use signal_hook::consts::signal::{SIGINT, SIGTERM};
+
+use super::banner;
+use super::failure::{Failure, Kind};
+
+pub use diary::Diary;
+pub use lesson::{Act, Lesson, Promise};
+pub use play::{Outcome, play};
+pub use stage::{Door, Script, Stage, TICK, anywhere, limits, named, whose};
+pub use table::LESSONS;
+
+/// Play a lesson: a small server, broken on purpose or right, with the scope open on it
+///
+/// Without a name: lists them. For example: readyloop learn lost_edge, and then the same with
+/// --repaired.
+#[derive(Debug, Args)]
+pub(super) struct Learn {
+    /// The lesson, by its name or number
+    lesson: Option<String>,
+    /// Play the repaired program instead of the broken one
+    #[arg(long, conflicts_with = "act")]
+    repaired: bool,
+    /// Play this program of the lesson, where it has more than one: the list names them
+    #[arg(long)]
+    act: Option<String>,
+    /// Play one round and end; the exit code says whether what the lesson promises has happened
+    #[arg(long)]
+    once: bool,
+}
+
+impl Learn {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let Some(name) = &self.lesson else {
+            banner::print(list().as_bytes());
+            return Ok(());
+        };
+        let lesson = table::find(name).ok_or_else(|| {
+            Failure::new(Kind::Usage, format!("there is no lesson {name}"))
+                .advise("readyloop learn lists them")
+        })?;
+        let act = self.choose(lesson)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // The second one ends the command at once.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        let stage = Stage::new(Script { once: self.once, aloud: true, stop });
+        banner::print(heading(lesson, act, self.once).as_bytes());
+        let outcome = play(act, &stage)?;
+        let kept = outcome.keeps(act.promise);
+        banner::print(summary(act, &outcome, &kept).as_bytes());
+        match kept {
+            Err(why) if self.once => Err(Failure::new(Kind::Runtime, why)),
+            _ => Ok(()),
+        }
+    }
+
+    fn choose(&self, lesson: &'static Lesson) -> Result<&'static Act, Failure> {
+        let word = match &self.act {
+            Some(act) => act.as_str(),
+            None if self.repaired => "repaired",
+            None => return lesson.acts.first().ok_or_else(|| nothing(lesson, "")),
+        };
+        lesson.acts.iter().find(|act| act.word == word).ok_or_else(|| nothing(lesson, word))
+    }
+}
+
+fn nothing(lesson: &Lesson, word: &str) -> Failure {
+    let words: Vec<&str> = lesson.acts.iter().map(|act| act.word).collect();
+    Failure::new(Kind::Usage, format!("{} has no {word} program", lesson.name))
+        .advise(format!("it has: {}", words.join(", ")))
+}
+
+/// All lessons, a line each.
+fn list() -> String {
+    let mut text = String::from("The lessons; play one with: readyloop learn NAME\n\n");
+    let width = LESSONS.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
+    for Lesson { number, name, title, acts } in LESSONS {
+        let words: Vec<&str> = acts.iter().map(|act| act.word).collect();
+        text += &format!("  {number:2}  {name:width$}  {title} ({})\n", words.join(", "));
+    }
+    text
+}
+
+fn heading(lesson: &Lesson, act: &Act, once: bool) -> String {
+    let end = if once { "one round" } else { "round after round; Ctrl-C ends it" };
+    format!("Lesson {}, {}: {} ({end})\n\n", lesson.number, act.word, lesson.title)
+}
+
+fn summary(act: &Act, outcome: &Outcome, kept: &Result<(), String>) -> String {
+    let mut text = format!("\nserved well: {}; faults: {}\n", outcome.wells, outcome.faults);
+    for finding in &outcome.findings {
+        text += &format!("found: {}, {} times\n", finding.kind, finding.times);
+    }
+    if outcome.findings.is_empty() {
+        text += "found: nothing\n";
+    }
+    text += &match kept {
+        Ok(()) => format!("as promised: {}\n", act.promise),
+        Err(why) => format!("{why}\n"),
+    };
+    text
+}

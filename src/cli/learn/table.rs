@@ -1,0 +1,104 @@
+//! The table of the lessons, in the order in which they are read.
+
+#[cfg(target_os = "linux")]
+use super::programs::readiness;
+use super::programs::{
+    blocking_pair, datagrams, lost_edge, nagle_delayed_ack, non_blocking, stale_token,
+};
+use super::{Act, Lesson, Promise};
+use crate::scope::detect::FindingKind;
+
+/// All of them.
+pub const LESSONS: &[Lesson] = &[
+    Lesson {
+        number: 1,
+        name: "lost_edge",
+        title: "one read for each event, and the rest is never heard of again",
+        acts: &[
+            broken(lost_edge::broken::run, FindingKind::LostEdge),
+            repaired(lost_edge::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 7,
+        name: "nagle_delayed_ack",
+        title: "two small writes for an answer, and 40 ms for each",
+        acts: &[
+            broken(nagle_delayed_ack::broken::run, FindingKind::NagleDelayedAck),
+            repaired(nagle_delayed_ack::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 9,
+        name: "stale_token",
+        title: "what was meant for one connection reaches the next with its index",
+        acts: &[
+            broken(stale_token::broken::run, FindingKind::StaleToken),
+            repaired(stale_token::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 12,
+        name: "blocking_pair",
+        title: "a blocking client and server: one after the other",
+        acts: &[right(blocking_pair::right::run, "only now that the first has left")],
+    },
+    Lesson {
+        number: 14,
+        name: "non_blocking",
+        title: "reading without blocking: asked again and again, or when told to",
+        acts: &[right(non_blocking::right::run, "asking when told to")],
+    },
+    #[cfg(target_os = "linux")]
+    Lesson {
+        number: 15,
+        name: "readiness",
+        title: "one socket, watched by level and by edge",
+        acts: &[right(readiness::right::run, "by edge, read to the end: told 1 time")],
+    },
+    Lesson {
+        number: 16,
+        name: "datagrams",
+        title: "messages with borders, from anybody, and perhaps never",
+        acts: &[right(datagrams::right::run, "the end of nothing")],
+    },
+];
+
+const fn broken(run: Run, kind: FindingKind) -> Act {
+    Act { word: "broken", run, promise: Promise::Finding(kind) }
+}
+
+const fn repaired(run: Run) -> Act {
+    Act { word: "repaired", run, promise: Promise::Health }
+}
+
+const fn right(run: Run, says: &'static str) -> Act {
+    Act { word: "right", run, promise: Promise::Says(says) }
+}
+
+type Run = fn(&super::Stage) -> std::io::Result<()>;
+
+/// A lesson by its name or number.
+pub(super) fn find(name: &str) -> Option<&'static Lesson> {
+    let number = name.parse().ok();
+    let name = name.replace('-', "_");
+    LESSONS.iter().find(|lesson| lesson.name == name || Some(lesson.number) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_find_their_lesson() {
+        for lesson in LESSONS {
+            for name in [lesson.name.to_owned(), lesson.number.to_string()] {
+                let found = find(&name).map(|found| found.name);
+                assert_eq!(found, Some(lesson.name), "{name}");
+            }
+            assert!(!lesson.acts.is_empty(), "{}", lesson.name);
+        }
+        assert_eq!(find("lost-edge").map(|lesson| lesson.number), Some(1));
+        assert!(find("0").is_none() && find("").is_none());
+    }
+}
