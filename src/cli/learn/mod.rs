@@ -18,10 +18,51 @@ pub mod programs {
         pub mod client;
         pub mod repaired;
     }
+
+    /// Lesson 2: a socket that is read until it is empty, which it never is.
+    pub mod drain_forever {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 3: a handler that waits.
+    pub mod blocked_handler {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 4: nobody asked to be told of room.
+    pub mod forgotten_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 5: somebody is always told of room.
+    #[cfg(target_os = "linux")]
+    pub mod kept_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 6: no descriptor is left.
+    #[cfg(target_os = "linux")]
+    pub mod descriptor_exhaustion {
+        pub mod client;
+        pub mod repaired;
+        pub mod silent;
+        pub mod spinning;
+    }
 }
 
 #[path = "../../../tools/lessons/diary.rs"]
 mod diary;
+#[cfg(target_os = "linux")]
+#[path = "../../../tools/lessons/epoll.rs"]
+mod epoll;
 #[path = "../../../tools/lessons/stage.rs"]
 mod stage;
 
