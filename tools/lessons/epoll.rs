@@ -67,11 +67,6 @@ impl Stage {
         self.note(Fact::Event { token, bits });
     }
 
-    /// How often the loop has turned.
-    pub fn turns(&self) -> u64 {
-        self.watched().lock().map_or(0, |watched| watched.counters.turns)
-    }
-
     /// From here on this thread has a table of descriptors of its own, in which `left` are free;
     /// the others are taken for as long as what is returned lives. Clients whose threads began before
     /// do not notice, nor does the page.

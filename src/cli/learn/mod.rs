@@ -56,6 +56,40 @@ pub mod programs {
         pub mod silent;
         pub mod spinning;
     }
+
+    /// Lesson 7: two small writes.
+    pub mod nagle_delayed_ack {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 9: an index for a name.
+    pub mod stale_token {
+        pub mod broken;
+        pub mod repaired;
+    }
+
+    /// Lesson 12: one client after the other.
+    pub mod blocking_pair {
+        pub mod right;
+    }
+
+    /// Lesson 14: `WouldBlock`, and the poll.
+    pub mod non_blocking {
+        pub mod right;
+    }
+
+    /// Lesson 15: by level and by edge.
+    #[cfg(target_os = "linux")]
+    pub mod readiness {
+        pub mod right;
+    }
+
+    /// Lesson 16: messages instead of a stream.
+    pub mod datagrams {
+        pub mod right;
+    }
 }
 
 #[path = "../../../tools/lessons/diary.rs"]

@@ -1,8 +1,9 @@
 //! The table of the lessons, in the order in which they are read.
 
 use super::programs::{blocked_handler, drain_forever, forgotten_writable, lost_edge};
+use super::programs::{blocking_pair, datagrams, nagle_delayed_ack, non_blocking, stale_token};
 #[cfg(target_os = "linux")]
-use super::programs::{descriptor_exhaustion, kept_writable};
+use super::programs::{descriptor_exhaustion, kept_writable, readiness};
 use super::{Act, Lesson, Promise};
 use crate::scope::detect::FindingKind;
 
@@ -65,6 +66,49 @@ pub const LESSONS: &[Lesson] = &[
             repaired(descriptor_exhaustion::repaired::run),
         ],
     },
+    Lesson {
+        number: 7,
+        name: "nagle_delayed_ack",
+        title: "two small writes for an answer, and 40 ms for each",
+        acts: &[
+            broken(nagle_delayed_ack::broken::run, FindingKind::NagleDelayedAck),
+            repaired(nagle_delayed_ack::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 9,
+        name: "stale_token",
+        title: "what was meant for one connection reaches the next with its index",
+        acts: &[
+            broken(stale_token::broken::run, FindingKind::StaleToken),
+            repaired(stale_token::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 12,
+        name: "blocking_pair",
+        title: "a blocking client and server: one after the other",
+        acts: &[right(blocking_pair::right::run, "only now that the first has left")],
+    },
+    Lesson {
+        number: 14,
+        name: "non_blocking",
+        title: "reading without blocking: asked again and again, or when told to",
+        acts: &[right(non_blocking::right::run, "asking when told to")],
+    },
+    #[cfg(target_os = "linux")]
+    Lesson {
+        number: 15,
+        name: "readiness",
+        title: "one socket, watched by level and by edge",
+        acts: &[right(readiness::right::run, "by edge, read to the end: told 1 time")],
+    },
+    Lesson {
+        number: 16,
+        name: "datagrams",
+        title: "messages with borders, from anybody, and perhaps never",
+        acts: &[right(datagrams::right::run, "the end of nothing")],
+    },
 ];
 
 const fn named(word: &'static str, run: Run, kind: FindingKind) -> Act {
@@ -77,6 +121,10 @@ const fn broken(run: Run, kind: FindingKind) -> Act {
 
 const fn repaired(run: Run) -> Act {
     Act { word: "repaired", run, promise: Promise::Health }
+}
+
+const fn right(run: Run, says: &'static str) -> Act {
+    Act { word: "right", run, promise: Promise::Says(says) }
 }
 
 type Run = fn(&super::Stage) -> std::io::Result<()>;

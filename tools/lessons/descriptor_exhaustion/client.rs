@@ -23,7 +23,8 @@ pub fn crowd(stage: &Stage, address: &Receiver<SocketAddr>, turns: bool) -> io::
         for _ in 0..CROWD {
             clients.push(TcpStream::connect(address)?);
         }
-        let greeted = clients.iter_mut().filter_map(|client| hello(client).ok()).count();
+        // Who comes first is served first: after the first who is not, nobody is.
+        let greeted = clients.iter_mut().take_while(|client| hello(client).is_ok()).count();
         stage.say(&format!("clients: {greeted} of {CROWD} are greeted"));
         let before = stage.turns();
         stage.rest(Duration::from_millis(500));
@@ -36,7 +37,7 @@ pub fn crowd(stage: &Stage, address: &Receiver<SocketAddr>, turns: bool) -> io::
         // Those who were greeted leave: there is room for the others now.
         let mut late = clients.split_off(greeted.min(clients.len()));
         drop(clients);
-        let served = late.iter_mut().filter_map(|client| hello(client).ok()).count();
+        let served = late.iter_mut().take_while(|client| hello(client).is_ok()).count();
         let text = format!("clients: then room was made, and {served} of {} more", late.len());
         match served == late.len() {
             true if !turns => stage.well(&text),

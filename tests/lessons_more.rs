@@ -1,0 +1,47 @@
+//! The lessons about clients, names, time and bounds that are broken on purpose, and those that are
+//! right: each program is held to its promise.
+
+use readyloop::cli::learn::{LESSONS, Lesson, Script, Stage, play};
+
+/// Plays all programs of a lesson, once each, and holds each to its promise.
+fn keeps_its_promises(name: &str) {
+    let find = |lesson: &&Lesson| lesson.name == name;
+    let lesson = LESSONS.iter().find(find).expect("it is in the table");
+    for act in lesson.acts {
+        let stage = Stage::new(Script { once: true, ..Script::default() });
+        let outcome = play(act, &stage).expect("it can be played");
+        let kept = outcome.keeps(act.promise);
+        assert_eq!(kept, Ok(()), "{name}, {}: {:#?}", act.word, outcome.lines);
+    }
+}
+
+#[test]
+fn nagle_delayed_ack() {
+    keeps_its_promises("nagle_delayed_ack");
+}
+
+#[test]
+fn stale_token() {
+    keeps_its_promises("stale_token");
+}
+
+#[test]
+fn blocking_pair() {
+    keeps_its_promises("blocking_pair");
+}
+
+#[test]
+fn non_blocking() {
+    keeps_its_promises("non_blocking");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn readiness() {
+    keeps_its_promises("readiness");
+}
+
+#[test]
+fn datagrams() {
+    keeps_its_promises("datagrams");
+}

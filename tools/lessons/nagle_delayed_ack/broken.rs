@@ -1,0 +1,64 @@
+//! Lesson 7, broken: a server that sends the head of its answer and then the body.
+//!
+//! Two small writes. The second is held back until the first is acknowledged, and the client, which
+//! has nothing to say before it has the whole answer, is in no hurry to acknowledge.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll};
+use readyloop::cli::learn::{Stage, anywhere, whose};
+use readyloop::{CloseReason, Token};
+
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\n";
+const BODY: &[u8] = b"Hello, World!\n";
+
+/// The server on this thread, its client on another.
+pub fn run(stage: &Stage) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind(anywhere())?;
+    let address = listener.local_addr()?;
+    let door = stage.token();
+    stage.watch(door, poll.registry(), &mut listener, Interest::READABLE)?;
+    let answer = HEAD.len() + BODY.len();
+    stage.client("client", move |stage| super::client::ask(stage, address, answer))?;
+
+    let mut sockets = HashMap::new();
+    let mut events = Events::with_capacity(64);
+    while stage.goes_on() {
+        stage.poll(&mut poll, &mut events, Duration::from_secs(1))?;
+        for event in &events {
+            let token = whose(event);
+            stage.event(token, event);
+            if token == door {
+                while let Ok((token, mut socket)) = stage.accept(door, &listener) {
+                    stage.watch(token, poll.registry(), &mut socket, Interest::READABLE)?;
+                    sockets.insert(token, socket);
+                }
+            } else if let Some(socket) = sockets.get_mut(&token)
+                && let Err(reason) = serve(stage, token, socket)
+                && let Some(socket) = sockets.remove(&token)
+            {
+                stage.close(token, socket, reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The lesson's requests are small and come whole, and its answers find room.
+fn serve(stage: &Stage, token: Token, socket: &mut TcpStream) -> Result<(), CloseReason> {
+    let failed = |error| CloseReason::from_io(&error);
+    match stage.read(token, socket, &mut [0; 1024]) {
+        Ok(0) => return Err(CloseReason::PeerClosed),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    }
+    // HERE: two small writes.
+    stage.write(token, socket, HEAD).map_err(failed)?;
+    stage.write(token, socket, BODY).map_err(failed)?;
+    Ok(())
+}
