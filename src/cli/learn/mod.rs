@@ -18,30 +18,74 @@ pub mod programs {
         pub mod client;
         pub mod repaired;
     }
+
+    /// Lesson 2: a socket that is read until it is empty, which it never is.
+    pub mod drain_forever {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 3: a handler that waits.
+    pub mod blocked_handler {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 4: nobody asked to be told of room.
+    pub mod forgotten_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 5: somebody is always told of room.
+    #[cfg(target_os = "linux")]
+    pub mod kept_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 6: no descriptor is left.
+    #[cfg(target_os = "linux")]
+    pub mod descriptor_exhaustion {
+        pub mod client;
+        pub mod repaired;
+        pub mod silent;
+        pub mod spinning;
+    }
+
     /// Lesson 7: two small writes.
     pub mod nagle_delayed_ack {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 9: an index for a name.
     pub mod stale_token {
         pub mod broken;
         pub mod repaired;
     }
+
     /// Lesson 12: one client after the other.
     pub mod blocking_pair {
         pub mod right;
     }
+
     /// Lesson 14: `WouldBlock`, and the poll.
     pub mod non_blocking {
         pub mod right;
     }
+
     /// Lesson 15: by level and by edge.
     #[cfg(target_os = "linux")]
     pub mod readiness {
         pub mod right;
     }
+
     /// Lesson 16: messages instead of a stream.
     pub mod datagrams {
         pub mod right;
@@ -50,6 +94,9 @@ pub mod programs {
 
 #[path = "../../../tools/lessons/diary.rs"]
 mod diary;
+#[cfg(target_os = "linux")]
+#[path = "../../../tools/lessons/epoll.rs"]
+mod epoll;
 #[path = "../../../tools/lessons/stage.rs"]
 mod stage;
 
