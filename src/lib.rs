@@ -89,10 +89,11 @@
 //! | [`reactor`], [`sim`] | the drivers: of sockets that are ready, and of virtual time |
 //! | [`blocking`] | other drivers: one connection at a time, a thread each, a pool |
 //! | [`web`] | HTTP as applications use it: router, files, conditions, forms, JSON, events |
+//! | `scope` | the loop made visible: the live page, recordings, exports, detectors of faults |
 //! | [`app`] | services of the command: site, notes, topics, chat, echo; and the one that is compared |
 //! | `load`, `measure`, `compare` | a load generator, what is measured, and what follows from it |
 //! | [`cli`] | the command; threads, signals and clocks |
-//! | [`manual`] | pages to read: what each I/O model can do and what it cannot |
+//! | [`manual`] | the book, in English and in Chinese, with a page for each lesson; in the browser at `/manual` |
 //!
 //! # Other ways to wait
 //!
@@ -101,6 +102,22 @@
 //! never told and looks. `blocking` drives the same [`connection::Connection`]s by calls that wait.
 //! `tests/parity.rs` asks all of them, and the simulator, for the same bytes; `readyloop compare`
 //! measures what the difference is worth.
+//!
+//! # Connections that begin here
+//!
+//! [`Reactor::dial`] (or a session's wish, `Op::Dial`) makes an entry whose socket connects and whose
+//! connection is `Connecting`: it is registered for both directions, does nothing until the world
+//! reports it, and has one deadline. Then it is a connection like any other, over TLS as its client
+//! side; if it does not come about, its session hears why in `on_close`.
+//!
+//! # Watching
+//!
+//! Each thing that the loop does is a [`Fact`](probe::Fact), emitted at one place of the code. The
+//! counters add them up, always; a [`Recorder`](probe::Recorder), once [`Reactor::record`] has started
+//! it, keeps the last of them in a ring, a tally of each socket, and the calls that held the loop,
+//! told computing from parked. Nobody reports anything besides: the page `/_loop`, `readyloop top`,
+//! recordings and the detectors of `scope` all read that one stream, and the simulator compares it
+//! with what really happened. It costs two looks at the clock a call, and no system call.
 //!
 //! # One message for many
 //!

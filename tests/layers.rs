@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reactor", &["base", "session", "connection", "socket"]),
     ("sim", &["base", "proto", "session", "connection", "reactor"]),
     ("web", &["base", "proto", "session"]),
-    ("app", &["base", "proto", "session", "web"]),
+    ("app", &["base", "proto", "session", "web", "manual"]),
     // Watching: it sees facts, and shows them on the web.
     ("scope", &["base", "session", "web"]),
     // Other ways to wait for the same connections.
@@ -61,9 +61,10 @@ const APART: &[(&str, &[&str])] = &[
     ("web", &["proto::ws", "session::ws"]),
     // Services know nothing of each other; what shows them all is given them by the command.
     ("app/chat", &["crate::app", "web::files"]),
+    ("app/book", &["crate::app", "session::ws"]),
     ("app/notes", &["crate::app", "session::ws"]),
     ("app/topics", &["crate::app", "web::files"]),
-    ("app/site", &["app::chat", "app::notes", "app::topics", "app::ws_echo"]),
+    ("app/site", &["app::book", "app::chat", "app::notes", "app::topics", "app::ws_echo"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -197,8 +198,9 @@ fn libraries_clocks_threads_and_sockets_stay_in_their_rooms() {
         ("flate2::", &["proto/ws/deflate.rs", "web/coding/"]),
         ("brotli::", &["web/coding/"]),
         ("matchit::", &["web/router/"]),
+        ("pulldown_cmark::", &["app/book/"]),
         ("httpdate::", &["web/date.rs"]),
-        ("serde_json::", &["web/", "app/", "cli/"]),
+        ("serde_json::", &["web/", "app/", "scope/", "cli/"]),
         (
             "fs::",
             &[

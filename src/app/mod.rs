@@ -3,6 +3,8 @@
 
 #[cfg(feature = "web")]
 pub mod bench;
+#[cfg(feature = "cli")]
+pub mod book;
 #[cfg(feature = "web")]
 pub mod chat;
 pub mod echo;

@@ -12,6 +12,7 @@ mod cpus;
 mod data;
 pub mod devcert;
 mod failure;
+mod flight;
 mod folder;
 mod knobs;
 pub mod learn;
@@ -26,6 +27,7 @@ mod serve;
 mod services;
 mod signals;
 mod tls;
+mod top;
 mod units;
 
 use std::process::ExitCode;
@@ -47,6 +49,7 @@ enum Command {
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
     Learn(learn::Learn),
+    Top(Box<top::Top>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
         Command::Learn(learn) => learn.run(),
+        Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -11,6 +11,7 @@ use super::burn::burn;
 use super::cpus::{self, Cpus};
 use super::data::{Data, Opened};
 use super::failure::{Failure, Kind as Fault};
+use super::flight::Flight;
 use super::folder::Folder;
 use super::knobs::Knobs;
 use super::logger::Logger;
@@ -48,11 +49,13 @@ Examples:
   readyloop serve --only http --http :80 --http unix:/run/readyloop.sock
   readyloop serve --only http,https --root public --max-age 1h
   readyloop serve --idle 15s --max-body 1g --log debug,tcp-sink=off
+  readyloop serve --record loop.jsonl        then: readyloop scope loop.jsonl
 
 Signals:
   SIGTERM, SIGINT   end gracefully within --drain; the second one ends at once
   SIGHUP            read certificates again; if they are not good, the old ones stay;
-                    open the access log again";
+                    open the access log again
+  SIGUSR1           write a recording to --record FILE";
 
 /// Serve TCP, UDP, HTTP and HTTPS, all at once, on one thread
 #[derive(Debug, Args)]
@@ -140,10 +143,13 @@ pub(super) struct Serve {
     verbose: u8,
 
     #[command(flatten)]
+    flight: Flight,
+
+    #[command(flatten)]
     knobs: Knobs,
 }
 
-fn parse_switch(text: &str) -> Result<bool, String> {
+pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -168,23 +174,27 @@ impl Serve {
         let descriptors = raise_descriptors();
         let connections = limits.connections;
         let mut reactor = Reactor::new(limits)?;
+        let recorder = self.flight.start(&mut reactor, descriptors)?;
         let access = self.access.start()?;
         let requests = access.as_ref().map(|(_, requests)| requests.clone());
         let data = self.data(&plan)?;
         let (notes, data) = data.map(|Opened { notes, note }| (notes, note)).unzip();
-        let services = Services::new(notes, self.folder.open()?, access, self.cors()?, burn)?;
+        let (files, audience) = (self.folder.open()?, self.flight.audience());
+        let services = Services::new(notes, files, access, self.cors()?, audience, burn)?;
         let mut rows = Vec::new();
         for (kind, place) in &plan {
             self.bind(&mut reactor, *kind, place, &services, secure.as_ref(), &mut rows)?;
         }
         services.site.describe(&rows)?;
-        signals::watch(&mut reactor, self.drain, reload(secure.as_ref(), requests.clone()))?;
+        let reload = reload(secure.as_ref(), requests.clone());
+        signals::watch(&mut reactor, self.drain, reload, recorder.on_signal())?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
             notes.splice(0..0, page_note(&rows).into_iter().chain(data));
+            notes.extend(recorder.note());
             banner::print(banner::render("one thread, one loop", &rows, &notes).as_bytes());
         }
-        let ended = reactor.run();
+        let ended = recorder.run(&mut reactor);
         if let Some(requests) = requests {
             requests.finish();
         }

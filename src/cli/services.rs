@@ -4,11 +4,14 @@ use std::io;
 use std::rc::Rc;
 
 use super::access::Requests;
+use crate::app::book;
 use crate::app::chat::{self, Room};
 use crate::app::notes::Notes;
 use crate::app::site::{Burn, Parts, Site};
 use crate::app::topics::{self, Hub};
 use crate::app::ws_echo;
+use crate::scope::Source;
+use crate::scope::page::{self, Who};
 use crate::web::cors::Cors;
 use crate::web::files::Files;
 use crate::web::log::{Format, Log};
@@ -25,12 +28,13 @@ pub(super) struct Services {
 
 impl Services {
     /// Makes them. `notes` are there if a row serves the web; `files` are served where no service
-    /// has a route.
+    /// has a route; the loop shows itself to `scope`, if to anybody.
     pub(super) fn new(
         notes: Option<Rc<Notes>>,
         files: Option<Rc<Files>>,
         access: Option<(Format, Requests)>,
         cors: Option<Cors>,
+        scope: Option<Who>,
         burn: Burn,
     ) -> io::Result<Self> {
         let registry = Registry::new();
@@ -42,7 +46,12 @@ impl Services {
         let mut routes = Router::new()
             .nest("", topics::routes(&hub))
             .nest("", chat::web::routes(&room))
-            .nest("", ws_echo::routes());
+            .nest("", ws_echo::routes())
+            .nest("", book::routes());
+        if let Some(who) = scope {
+            let options = page::Options { who, ..page::Options::new(Source::Own) };
+            routes = routes.nest("/_loop", page::routes(options));
+        }
         if let Some(notes) = notes {
             notes.measure(&registry);
             routes = routes.nest("", notes.routes());

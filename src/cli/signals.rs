@@ -7,17 +7,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
 use crate::Reactor;
 use crate::session::{Env, Op};
 
-/// SIGTERM and SIGINT drain the loop within `drain`; the second one stops it. SIGHUP calls `reload`.
+/// SIGTERM and SIGINT drain the loop within `drain`; the second one stops it. SIGHUP calls `reload`,
+/// SIGUSR1 `record`.
 pub(super) fn watch(
     reactor: &mut Reactor,
     drain: Duration,
     mut reload: impl FnMut() + 'static,
+    record: impl FnMut(&mut Env) + 'static,
 ) -> io::Result<()> {
     let mut asked = false;
     on(reactor, &[SIGTERM, SIGINT], move |env| {
@@ -31,7 +33,8 @@ pub(super) fn watch(
             env.ops.push(Op::Drain(drain));
         }
     })?;
-    on(reactor, &[SIGHUP], move |_| reload())
+    on(reactor, &[SIGHUP], move |_| reload())?;
+    on(reactor, &[SIGUSR1], record)
 }
 
 /// Calls `then` on the loop once for each of `signals` that arrives.

@@ -60,6 +60,8 @@ pub struct Recorder {
     stall: Duration,
     /// What the thread's CPU clock showed, and when it was asked.
     cpu: (Moment, Duration),
+    /// How long the loop has slept since.
+    slept: Duration,
     tallies: Tallies,
     labels: Labels,
     stalls: Vec<Stall>,
@@ -77,6 +79,7 @@ impl Default for Recorder {
             total: 0,
             stall: Duration::MAX,
             cpu: (Moment::START, Duration::ZERO),
+            slept: Duration::ZERO,
             tallies: Tallies::default(),
             labels: Labels::default(),
             stalls: Vec::new(),
@@ -87,9 +90,11 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// How often at most the thread's CPU clock is asked while the recorder is on. Asking is a system
-    /// call, a hundred of them a second; a stall is told computing from parked to within this.
-    pub const CPU_CLOCK: Duration = Duration::from_millis(10);
+    /// How often the thread's CPU clock is asked while the recorder is on. Asking is a system call,
+    /// the only one that watching makes: at most ten a second, and one at each stall.
+    pub const CPU_CLOCK: Duration = Duration::from_millis(100);
+    /// A wait shorter than this costs about as much CPU time as it takes.
+    const NAP: Duration = Duration::from_micros(100);
 
     /// Starts recording, at `now`: keeps the last `facts` (rounded up to a power of two), and takes a
     /// call for a stall from `stall` on. What was recorded before is forgotten.
@@ -133,6 +138,16 @@ impl Recorder {
         self.now = now;
     }
 
+    /// The loop has waited since `began` and has looked at its clock.
+    #[inline]
+    pub fn waited(&mut self, began: Moment, now: Moment) {
+        let waited = now.since(began);
+        if waited >= Recorder::NAP {
+            self.slept += waited;
+        }
+        self.now = now;
+    }
+
     /// When the loop last looked at its clock.
     pub fn now(&self) -> Moment {
         self.now
@@ -147,10 +162,12 @@ impl Recorder {
     /// The thread's CPU clock was asked.
     pub fn tick_cpu(&mut self, cpu: Duration) {
         self.cpu = (self.now, cpu);
+        self.slept = Duration::ZERO;
     }
 
     /// Records a fact.
-    #[inline]
+    // Every caller names its fact, so that of the matches below one line is left.
+    #[inline(always)]
     pub fn record(&mut self, fact: Fact) {
         // That an event was acted upon is seen from what follows.
         if !self.is_on || matches!(fact, Fact::Driven { .. }) {
@@ -176,7 +193,10 @@ impl Recorder {
     /// The last call was a stall; the thread's CPU clock shows `cpu` now.
     pub fn stalled(&mut self, token: Token, call: Call, began: Moment, cpu: Duration) -> Stall {
         let took = self.now.since(began);
-        let computing = cpu.saturating_sub(self.cpu.1).min(took);
+        // What the thread did before, since its clock was last asked, was computing for all we know.
+        let before = began.since(self.cpu.0).saturating_sub(self.slept);
+        let used = cpu.saturating_sub(self.cpu.1);
+        let computing = used.saturating_sub(before).min(took);
         self.tick_cpu(cpu);
         self.record(Fact::Stall { token, began, computing: computing.as_nanos() as u64 });
         let label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);
@@ -295,12 +315,14 @@ mod tests {
         let mut recorder = started();
         recorder.request(WHO, "GET", "/sleep");
         recorder.tick_cpu(Duration::from_secs(1));
+        recorder.waited(at(0), at(2));
         recorder.tick(at(203));
         assert!(recorder.called(WHO, Call::Data, at(3)));
         let cpu = Duration::from_millis(1002);
         let stall = recorder.stalled(WHO, Call::Data, at(3), cpu);
         assert_eq!(recorder.labels().text(stall.label), "GET /sleep");
         assert!(!stall.is_computing() && stall.took == Duration::from_millis(200));
+        recorder.waited(at(203), at(220));
         recorder.tick(at(250));
         assert!(recorder.called(WHO, Call::Timeout, at(220)));
         let cpu = Duration::from_millis(1031);

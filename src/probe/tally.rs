@@ -157,6 +157,11 @@ impl Tallies {
         self.slots.iter().flatten()
     }
 
+    /// How many places there are for them, taken or free.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Those at an index from `from` on: to look at a few at a time.
     pub fn from(&self, from: usize) -> impl Iterator<Item = &Tally> {
         self.slots.get(from..).unwrap_or_default().iter().flatten()
@@ -197,7 +202,7 @@ impl Tallies {
     }
 
     /// Takes a fact in, which happened at `now`.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, fact: &Fact, now: Moment) {
         match *fact {
             Fact::Polled { .. }
@@ -250,6 +255,7 @@ impl Tallies {
 }
 
 /// What does not happen in each exchange.
+#[inline(never)]
 fn rarer(tally: &mut Tally, fact: Fact) {
     match fact {
         Fact::Peer { peer, .. } => tally.peer = peer,

@@ -127,7 +127,7 @@ impl<W: World> Reactor<W> {
         core.handshakes = core.env.limits.handshakes_per_turn;
         core.env.counters.lag.waited(began, core.env.now);
         if core.env.recorder.is_on() {
-            core.env.recorder.tick(core.env.now);
+            core.env.recorder.waited(began, core.env.now);
             if core.env.recorder.wants_cpu() {
                 let cpu = core.world.cpu();
                 core.env.recorder.tick_cpu(cpu);

@@ -6,6 +6,9 @@
 //! drives a socket and never looks at a clock.
 
 pub mod detect;
+pub mod page;
+pub mod recording;
 mod source;
+pub mod text;
 
 pub use source::{Source, Watched};

@@ -30,6 +30,7 @@ mod http;
 mod mirror;
 mod net;
 mod peer;
+mod record;
 mod rng;
 mod scenario;
 mod seen;

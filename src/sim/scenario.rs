@@ -15,6 +15,7 @@ use super::fault::{Fault, Faults};
 use super::hall::Hall;
 use super::net::{Flavour, Net};
 use super::peer::Peer;
+use super::record;
 use super::rng::Rng;
 use super::seen::Sender;
 use super::service::{self, Checks, Dialogue, Pairs};
@@ -135,6 +136,8 @@ pub(super) struct Run {
     drains_at: Moment,
     /// Violations that are enough.
     enough: usize,
+    /// Facts of the loop's own recorder that were compared.
+    read: u64,
 }
 
 impl Run {
@@ -153,6 +156,9 @@ impl Run {
         #[cfg(debug_assertions)]
         if let Some(rule) = scenario.broken {
             reactor.break_rule(rule);
+        }
+        if let Some(facts) = record::facts(scenario.seed) {
+            reactor.record(facts);
         }
         let handle = reactor.handle();
         reactor.world().handle = Some(handle.clone());
@@ -173,6 +179,7 @@ impl Run {
             drains_at: Moment::NEVER,
             // Whoever breaks a rule wants to know whether it is noticed, not how often.
             enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
+            read: 0,
         };
         run.populate(calm);
         run.plan_calls(calm);
@@ -264,6 +271,10 @@ impl Run {
             self.meddle();
             let turn = self.reactor.turn(None);
             self.checks.borrow_mut().end_of_turn();
+            if self.reactor.env().recorder.is_on() {
+                let recorder = &self.reactor.env().recorder;
+                record::judge(recorder, &mut self.checks.borrow_mut(), &mut self.read);
+            }
             turns += 1;
             let stuck = turns == MOST_TURNS;
             if stuck {

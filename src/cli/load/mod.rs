@@ -7,7 +7,7 @@ mod asked;
 mod leave;
 mod spent;
 mod summary;
-mod trust;
+pub(super) mod trust;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};

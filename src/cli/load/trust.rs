@@ -1,4 +1,4 @@
-//! Whom a load believes over TLS: `--insecure`, `--ca`, or the authorities that the system trusts.
+//! Whom a client of the command believes over TLS: `--insecure`, `--ca`, or the authorities that the system trusts.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const KNOWN: [&str; 4] = [
 ];
 
 /// The peer that `url` names, if it is to be secure.
-pub(super) fn peer(
+pub(in crate::cli) fn peer(
     url: &Url,
     insecure: bool,
     ca: Option<&Path>,
