@@ -329,7 +329,8 @@ mod tests {
     fn what_happened_before_a_panic_is_written() {
         let name = format!("readyloop-flight-{}.jsonl", std::process::id());
         let file = std::env::temp_dir().join(name);
-        let flight = Flight { scope: true, scope_facts: 64, record: Some(file.clone()) };
+        let record = Some(file.clone());
+        let flight = Flight { scope: true, scope_from: Who::Loopback, scope_facts: 64, record };
         let mut reactor = Reactor::new(crate::Limits::default()).unwrap();
         let recorder = flight.start(&mut reactor, None).unwrap();
         reactor.handle().exec(|_| resume_unwind(Box::new("a bug"))).unwrap();
