@@ -89,6 +89,20 @@ fn both_languages_have_the_same_pages_of_the_same_shape() {
 }
 
 #[test]
+fn a_chinese_paragraph_is_one_line() {
+    // A line's end would be shown as a space, which Chinese does not have between its words.
+    for (name, text) in pages("zh") {
+        let mut before = "";
+        for line in text.lines() {
+            let (last, first) = (before.chars().next_back(), line.chars().next());
+            let breaks = [last, first].iter().all(|c| c.is_some_and(|c| c > '\u{2e80}'));
+            assert!(!breaks, "{name}: {line}");
+            before = line;
+        }
+    }
+}
+
+#[test]
 fn every_page_is_in_the_book() {
     let table = fs::read_to_string(home().join("src/manual/mod.rs")).expect("the table of pages");
     for name in pages("en").keys().filter(|name| !name.ends_with("contents.md")) {

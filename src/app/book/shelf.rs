@@ -112,12 +112,13 @@ impl Shelf {
         html.push_str("<ul class=\"pages\">\n");
         for volume in self.pages.iter().skip(1) {
             let (address, title) = (self.address(volume.name), Text(volume.title));
-            let lead = Text(markup::lead(volume.text));
+            let lead = markup::lead(volume.text);
             // Writing to a string cannot fail.
             let _ = writeln!(
                 html,
                 "<li><a class=\"card\" href=\"{address}\"><strong>{title}</strong>\
-                 <span>{lead}</span><code>readyloop learn {}</code></a></li>",
+                 <span>{}</span><code>readyloop learn {}</code></a></li>",
+                Text(&lead),
                 volume.name
             );
         }
