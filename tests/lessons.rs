@@ -19,3 +19,39 @@ fn keeps_its_promises(name: &str) {
 fn lost_edge() {
     keeps_its_promises("lost_edge");
 }
+
+#[test]
+fn drain_forever() {
+    keeps_its_promises("drain_forever");
+}
+
+#[test]
+fn blocked_handler() {
+    keeps_its_promises("blocked_handler");
+}
+
+#[test]
+fn forgotten_writable() {
+    keeps_its_promises("forgotten_writable");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn kept_writable() {
+    keeps_its_promises("kept_writable");
+}
+
+/// In a process of its own: it takes nearly all descriptors, and copies of all that are open.
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptor_exhaustion() {
+    for act in ["spinning", "silent", "repaired"] {
+        let command = std::process::Command::new(env!("CARGO_BIN_EXE_readyloop"))
+            .args(["learn", "descriptor_exhaustion", "--once", "--act", act])
+            .output()
+            .expect("the command can be run");
+        let said = String::from_utf8_lossy(&command.stdout);
+        assert!(command.status.success(), "{act}: {said}");
+        assert!(said.contains("as promised"), "{act}: {said}");
+    }
+}

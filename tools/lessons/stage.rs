@@ -203,6 +203,11 @@ impl Stage {
         lock(&self.inner.detector).findings().to_vec()
     }
 
+    /// How often the loop has turned.
+    pub fn turns(&self) -> u64 {
+        lock(&self.inner.watched).counters.turns
+    }
+
     // Facts and names.
 
     /// Notes a fact.

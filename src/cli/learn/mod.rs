@@ -18,66 +18,117 @@ pub mod programs {
         pub mod client;
         pub mod repaired;
     }
+
+    /// Lesson 2: a socket that is read until it is empty, which it never is.
+    pub mod drain_forever {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 3: a handler that waits.
+    pub mod blocked_handler {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 4: nobody asked to be told of room.
+    pub mod forgotten_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 5: somebody is always told of room.
+    #[cfg(target_os = "linux")]
+    pub mod kept_writable {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 6: no descriptor is left.
+    #[cfg(target_os = "linux")]
+    pub mod descriptor_exhaustion {
+        pub mod client;
+        pub mod repaired;
+        pub mod silent;
+        pub mod spinning;
+    }
+
     /// Lesson 7: two small writes.
     pub mod nagle_delayed_ack {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 8: a backlog without a bound.
     pub mod unbounded_output {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 9: an index for a name.
     pub mod stale_token {
         pub mod broken;
         pub mod repaired;
     }
+
     /// Lesson 10: time that has passed.
     pub mod stale_now {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 11: what a client does not ask.
     pub mod coordinated_omission {
         pub mod broken;
         pub mod repaired;
         pub mod server;
     }
+
     /// Lesson 12: one client after the other.
     pub mod blocking_pair {
         pub mod right;
     }
+
     /// Lesson 13: time-outs and deadlines.
     pub mod time_outs {
         pub mod right;
     }
+
     /// Lesson 14: `WouldBlock`, and the poll.
     pub mod non_blocking {
         pub mod right;
     }
+
     /// Lesson 15: by level and by edge.
     #[cfg(target_os = "linux")]
     pub mod readiness {
         pub mod right;
     }
+
     /// Lesson 16: messages instead of a stream.
     pub mod datagrams {
         pub mod right;
     }
+
     /// Lesson 17: heart-beats.
     pub mod chat {
         pub mod guest;
         pub mod right;
     }
+
     /// Lesson 18: bytes in, bytes out.
     pub mod tls_handshake {
         pub mod client;
         pub mod right;
     }
+
     /// Lesson 19: a parser that can stop.
     pub mod http_in_pieces {
         pub mod right;
@@ -86,6 +137,9 @@ pub mod programs {
 
 #[path = "../../../tools/lessons/diary.rs"]
 mod diary;
+#[cfg(target_os = "linux")]
+#[path = "../../../tools/lessons/epoll.rs"]
+mod epoll;
 #[path = "../../../tools/lessons/stage.rs"]
 mod stage;
 

@@ -1,12 +1,12 @@
 //! The table of the lessons, in the order in which they are read.
 
-#[cfg(target_os = "linux")]
-use super::programs::readiness;
 use super::programs::{
-    blocking_pair, chat, coordinated_omission, datagrams, http_in_pieces, lost_edge,
-    nagle_delayed_ack, non_blocking, stale_now, stale_token, time_outs, tls_handshake,
-    unbounded_output,
+    blocked_handler, blocking_pair, chat, coordinated_omission, datagrams, drain_forever,
+    forgotten_writable, http_in_pieces, lost_edge, nagle_delayed_ack, non_blocking, stale_now,
+    stale_token, time_outs, tls_handshake, unbounded_output,
 };
+#[cfg(target_os = "linux")]
+use super::programs::{descriptor_exhaustion, kept_writable, readiness};
 use super::{Act, Lesson, Promise};
 use crate::scope::detect::FindingKind;
 
@@ -19,6 +19,54 @@ pub const LESSONS: &[Lesson] = &[
         acts: &[
             broken(lost_edge::broken::run, FindingKind::LostEdge),
             repaired(lost_edge::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 2,
+        name: "drain_forever",
+        title: "read until it is empty: one client keeps the loop for itself",
+        acts: &[
+            broken(drain_forever::broken::run, FindingKind::Starvation),
+            repaired(drain_forever::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 3,
+        name: "blocked_handler",
+        title: "a handler that waits, and everybody waits with it",
+        acts: &[
+            broken(blocked_handler::broken::run, FindingKind::BlockedHandler),
+            repaired(blocked_handler::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 4,
+        name: "forgotten_writable",
+        title: "the socket is full, and nobody asked to be told of room",
+        acts: &[
+            broken(forgotten_writable::broken::run, FindingKind::ForgottenWritable),
+            repaired(forgotten_writable::repaired::run),
+        ],
+    },
+    #[cfg(target_os = "linux")]
+    Lesson {
+        number: 5,
+        name: "kept_writable",
+        title: "always told of room, and the loop never sleeps",
+        acts: &[
+            broken(kept_writable::broken::run, FindingKind::KeptWritable),
+            repaired(kept_writable::repaired::run),
+        ],
+    },
+    #[cfg(target_os = "linux")]
+    Lesson {
+        number: 6,
+        name: "descriptor_exhaustion",
+        title: "no descriptor is left: a loop that spins, and one that falls silent",
+        acts: &[
+            named("spinning", descriptor_exhaustion::spinning::run, FindingKind::DescriptorSpin),
+            named("silent", descriptor_exhaustion::silent::run, FindingKind::DescriptorSilence),
+            repaired(descriptor_exhaustion::repaired::run),
         ],
     },
     Lesson {
@@ -117,8 +165,12 @@ pub const LESSONS: &[Lesson] = &[
     },
 ];
 
+const fn named(word: &'static str, run: Run, kind: FindingKind) -> Act {
+    Act { word, run, promise: Promise::Finding(kind) }
+}
+
 const fn broken(run: Run, kind: FindingKind) -> Act {
-    Act { word: "broken", run, promise: Promise::Finding(kind) }
+    named("broken", run, kind)
 }
 
 const fn repaired(run: Run) -> Act {
