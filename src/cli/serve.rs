@@ -238,6 +238,7 @@ impl Serve {
             elsewhere,
             control: self.control,
             quiet: self.quiet,
+            record: self.flight.file()?.map(|(file, facts)| (file.to_path_buf(), facts)),
         })
     }
 

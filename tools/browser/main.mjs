@@ -1,4 +1,5 @@
 // Runs the tests of all pages, one after the other, on one server. Called by `run`.
+import book from "./book.mjs";
 import chat from "./chat.mjs";
 import home from "./home.mjs";
 import look from "./look.mjs";
@@ -11,7 +12,7 @@ import { Stage } from "./stage.mjs";
 const stage = new Stage(process.argv[2]);
 try {
   await stage.begin();
-  for (const tests of [home, notes, chat, push, restart, report, look]) await tests(stage);
+  for (const tests of [home, notes, chat, push, book, restart, report, look]) await tests(stage);
 } catch (error) {
   stage.bad("everything ended early", error);
 }

@@ -23,9 +23,8 @@ pub fn crowd(stage: &Stage, address: &Receiver<SocketAddr>, turns: bool) -> io::
         for _ in 0..CROWD {
             clients.push(TcpStream::connect(address)?);
         }
-        // Who comes first is served first: after the first who is not, nobody is.
-        let greeted = clients.iter_mut().take_while(|client| hello(client).is_ok()).count();
-        stage.say(&format!("clients: {greeted} of {CROWD} are greeted"));
+        let first = greeted(&mut clients);
+        stage.say(&format!("clients: {first} of {CROWD} are greeted"));
         let before = stage.turns();
         stage.rest(Duration::from_millis(500));
         if turns {
@@ -35,9 +34,9 @@ pub fn crowd(stage: &Stage, address: &Receiver<SocketAddr>, turns: bool) -> io::
             if turned > MANY { stage.fault(&text) } else { stage.well(&text) }
         }
         // Those who were greeted leave: there is room for the others now.
-        let mut late = clients.split_off(greeted.min(clients.len()));
+        let mut late = clients.split_off(first.min(clients.len()));
         drop(clients);
-        let served = late.iter_mut().take_while(|client| hello(client).is_ok()).count();
+        let served = greeted(&mut late);
         let text = format!("clients: then room was made, and {served} of {} more", late.len());
         match served == late.len() {
             true if !turns => stage.well(&text),
@@ -46,6 +45,12 @@ pub fn crowd(stage: &Stage, address: &Receiver<SocketAddr>, turns: bool) -> io::
         }
     }
     Ok(())
+}
+
+/// How many are greeted. Who comes first is served first: after the first who is not, nobody is.
+fn greeted(clients: &mut [TcpStream]) -> usize {
+    let waits = clients.iter_mut().map(hello).take_while(Result::is_ok);
+    waits.count()
 }
 
 /// Waits for the greeting, for a second.
