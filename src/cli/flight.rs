@@ -49,9 +49,8 @@ pub(super) struct Flight {
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=1 << 26), help_heading = HEADING)]
     scope_facts: u32,
     /// Write them to this file after a stall (once a minute at most), on SIGUSR1, after a panic and
-    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at
-    /// the end, one for each loop. `readyloop scope
-    /// FILE` reads them
+    /// at the end: FILE, then FILE.1 to FILE.7. With --model at the end only, one for each loop.
+    /// `readyloop scope FILE` reads them
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     record: Option<PathBuf>,
 }
