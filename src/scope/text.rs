@@ -7,8 +7,8 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::detect::LEVEL;
 use super::recording::name;
+use crate::probe::LEVEL;
 use crate::probe::{Fact, Labels, Record};
 use crate::time::Moment;
 
@@ -88,6 +88,7 @@ fn rest(f: &mut fmt::Formatter<'_>, at: Moment, fact: &Fact, labels: &Labels) ->
         | Fact::NobodyWaits { .. }
         | Fact::Driven { .. }
         | Fact::Resumed { .. }
+        | Fact::Removed { .. }
         | Fact::Shed { .. }
         | Fact::Dropped { .. } => Ok(()),
     }
