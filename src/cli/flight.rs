@@ -188,7 +188,7 @@ impl Stalls {
         };
         let cause = if stall.is_computing() { "computing" } else { "parked" };
         let took = Span(stall.took);
-        Some(format!("{} {} held the loop for {took}, {cause}{untold}", stall.token, Clean(what)))
+        Some(format!("{} {} held the loop for {took:#}, {cause}{untold}", stall.token, Clean(what)))
     }
 
     fn wants_file(&mut self, stall: &Stall) -> bool {
@@ -315,12 +315,12 @@ mod tests {
         let (mut stalls, mut labels) = (Stalls::default(), Labels::default());
         let label = labels.pair("GET", "/work");
         let first = stalls.heard(&stall(0, label), &labels);
-        assert_eq!(first.as_deref(), Some("#5.7 GET /work held the loop for 203ms, parked"));
+        assert_eq!(first.as_deref(), Some("#5.7 GET /work held the loop for 203 ms, parked"));
         assert_eq!(stalls.heard(&stall(400, label), &labels), None);
         assert_eq!(stalls.heard(&stall(800, label), &labels), None);
         let later = stalls.heard(&stall(1_500, Label(0)), &labels);
         let expected =
-            "#5.7 timeout held the loop for 203ms, parked; and 2 more since the last line";
+            "#5.7 timeout held the loop for 203 ms, parked; and 2 more since the last line";
         assert_eq!(later.as_deref(), Some(expected));
     }
 

@@ -35,8 +35,9 @@ pub(super) fn write(timeline: &Timeline, out: &mut impl io::Write) -> io::Result
 /// The whole picture.
 fn draw(timeline: &Timeline) -> String {
     let first = timeline.items.first().map_or(0, |item| item.at);
-    let last = timeline.items.last().map_or(0, |item| item.at).max(first + 1);
-    let mut canvas = Canvas { body: String::new(), first, scale: WIDTH / (last - first) as f64 };
+    let last = timeline.items.last().map_or(0, |item| item.at).max(first.saturating_add(1));
+    let mut canvas =
+        Canvas { body: String::new(), first, scale: WIDTH / (last - first).max(1) as f64 };
     let rows = choose(timeline);
     let mut places = HashMap::new();
     let mut y = HEAD;
