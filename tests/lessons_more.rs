@@ -45,3 +45,38 @@ fn readiness() {
 fn datagrams() {
     keeps_its_promises("datagrams");
 }
+
+#[test]
+fn unbounded_output() {
+    keeps_its_promises("unbounded_output");
+}
+
+#[test]
+fn stale_now() {
+    keeps_its_promises("stale_now");
+}
+
+#[test]
+fn coordinated_omission() {
+    keeps_its_promises("coordinated_omission");
+}
+
+#[test]
+fn time_outs() {
+    keeps_its_promises("time_outs");
+}
+
+#[test]
+fn chat() {
+    keeps_its_promises("chat");
+}
+
+#[test]
+fn tls_handshake() {
+    keeps_its_promises("tls_handshake");
+}
+
+#[test]
+fn http_in_pieces() {
+    keeps_its_promises("http_in_pieces");
+}

@@ -13,9 +13,10 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    /// The goal for a figure of `server`; only ours has one.
+    /// The goal for a figure of `server`; only ours has one, and ours while it is watched, where
+    /// that is the question.
     pub(crate) fn of(server: Server, at_most: Option<f64>, figure: f64) -> Option<Goal> {
-        let at_most = at_most.filter(|_| server == Server::Ours)?;
+        let at_most = at_most.filter(|_| matches!(server, Server::Ours | Server::Watched))?;
         Some(Goal { at_most, met: figure <= at_most })
     }
 

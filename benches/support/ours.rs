@@ -14,11 +14,17 @@ use readyloop::{Head, Limits, Reactor};
 use super::role::Job;
 use super::{secure, server};
 
-/// Serves until killed.
-pub(crate) fn serve(job: Job) -> io::Result<()> {
+/// Facts that are kept while it is watched: as many as the command keeps.
+const FACTS: usize = 65_536;
+
+/// Serves until killed, and records what it does if it is `watched`.
+pub(crate) fn serve(job: Job, watched: bool) -> io::Result<()> {
     // No more than the descriptors allow are ever open, so the cap is on and never reached.
     let limits = Limits { connections: 1_000_000, ..Limits::default() };
     let mut reactor = Reactor::new(limits)?;
+    if watched {
+        reactor.record(FACTS);
+    }
     let mut listen = Listen::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     // A load that holds its connections opens all of them before its first request.
     listen.peer_speaks_first = matches!(job, Job::Close | Job::Tls);

@@ -33,7 +33,7 @@ impl Report {
         let slices = figures[0].slices.len();
         println!("\n{}: {} ({slices} slices each)", scenario.name, scenario.about);
         println!(
-            "  {:<10} {:>9} {:>26} {:>14} {:>10} {:>5}   calls: {:>5} {:>6} {:>5} {:>6}  errors",
+            "  {:<12} {:>9} {:>26} {:>14} {:>10} {:>5}   calls: {:>5} {:>6} {:>5} {:>6}  errors",
             "server",
             "CPU µs",
             format!("× {yardstick} [95 %]"),
@@ -47,7 +47,7 @@ impl Report {
         );
         for f in figures {
             println!(
-                "  {:<10} {:>9.3} {:>26} {:>14} {:>10.0} {:>4.0}%   {}  {}",
+                "  {:<12} {:>9.3} {:>26} {:>14} {:>10.0} {:>4.0}%   {}  {}",
                 f.server.name(),
                 f.cost.value,
                 interval(f.ratio),

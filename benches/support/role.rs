@@ -31,6 +31,8 @@ pub(crate) enum Server {
     Mio,
     /// Our whole server.
     Ours,
+    /// The same, while it records what it does.
+    Watched,
     /// Our server as an earlier build of this bench has it.
     Before,
 }
@@ -38,11 +40,12 @@ pub(crate) enum Server {
 const JOBS: [(&str, Job); 4] =
     [("http", Job::Http), ("close", Job::Close), ("echo", Job::Echo), ("tls", Job::Tls)];
 
-const SERVERS: [(&str, Server); 5] = [
+const SERVERS: [(&str, Server); 6] = [
     ("raw", Server::Raw),
     ("raw-defer", Server::Defer),
     ("mio", Server::Mio),
     ("ours", Server::Ours),
+    ("ours-watched", Server::Watched),
     ("before", Server::Before),
 ];
 
@@ -135,7 +138,8 @@ fn serve(server: Server, job: Job, request: usize, answer: &[u8]) -> io::Result<
         (Server::Mio, Job::Tls) => bare::tls(&how),
         (Server::Mio, Job::Echo) => bare::echo(),
         (Server::Mio, _) => bare::http(&how),
-        (Server::Ours | Server::Before, job) => ours::serve(job),
+        (Server::Ours | Server::Before, job) => ours::serve(job, false),
+        (Server::Watched, job) => ours::serve(job, true),
         (_, Job::Tls) => Err(io::Error::other("the raw loop speaks no TLS")),
         (_, Job::Echo) => raw::echo(),
         _ => raw::http(&how),

@@ -57,6 +57,16 @@ impl Scenario {
         Scenario { goal: Some(ratio), ..self }
     }
 
+    /// The same, as the cost of watching: of our server that records against the one that does not.
+    fn watched(self) -> Scenario {
+        Scenario { servers: &[Server::Ours, Server::Watched], ..self }.at_most(1.03)
+    }
+
+    /// What `server` must not exceed: a yardstick is measured by nothing.
+    pub(crate) fn goal_of(&self, server: Server) -> Option<f64> {
+        self.goal.filter(|_| self.servers.first() != Some(&server))
+    }
+
     /// Each request must cost our server one read and one write.
     pub(crate) fn counts(&self) -> bool {
         self.job == Job::Http && self.plan.depth == 1
@@ -78,6 +88,17 @@ pub(crate) fn all() -> Vec<Scenario> {
         s("fresh", "a connection for each request, 64 at once", Close, Fresh, 64, 1).at_most(0.80),
         s("echo", "bulk echo, 8 connections, 128 KiB under way on each", Echo, Kind::Echo, 8, 1)
             .at_most(1.00),
+        s("watched", "the cost of watching, 64 connections", Http, Keep, 64, 1).watched(),
+        s("watched-4096", "the cost of watching, 4,096 connections", Http, Keep, 4096, 1).watched(),
+        s(
+            "watched-16",
+            "the cost of watching, 64 connections, 16 requests at once",
+            Http,
+            Keep,
+            64,
+            16,
+        )
+        .watched(),
         s("tls-keep", "TLS 1.3 keep-alive, 64 connections", Tls, Keep, 64, 1).at_most(1.00),
         s("tls-fresh", "full TLS 1.3 handshakes, 64 at once", Tls, Fresh, 64, 1).at_most(1.00),
     ]

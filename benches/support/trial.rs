@@ -189,7 +189,7 @@ fn figures(
             server,
             cost: stat::median(slices.iter().map(Slice::cost)),
             ratio,
-            goal: Goal::of(server, scenario.goal, ratio.value),
+            goal: Goal::of(server, scenario.goal_of(server), ratio.value),
             rate: stat::median(slices.iter().map(Slice::rate)).value,
             busy: stat::median(slices.iter().map(Slice::busy)).value,
             errors: contender.errors,

@@ -18,10 +18,11 @@ use socket2::SockRef;
 use super::door::{Guest, Wire};
 use super::gate::{Gate, Seat};
 use super::plan::Plan;
+use super::shelf;
 use crate::buf::{Backlog, Out};
 use crate::connection::{Connection, Io, Life};
 use crate::error::{CloseReason, Phase};
-use crate::probe::{Fact, Probe};
+use crate::probe::{Call, Fact, Origin, Probe};
 use crate::session::datagram::Peer;
 use crate::session::{Env, Job, Message, OffloadFailed, Op, Service};
 use crate::socket::Stream;
@@ -38,6 +39,8 @@ pub(super) struct Desk {
     pub(super) out: Out,
     pub(super) scratch: Box<[u8]>,
     plan: Arc<Plan>,
+    /// Facts of the recorder that are on the shelf already.
+    shelved: u64,
     /// The services of the rows that this thread has served, made when they are first needed.
     services: Vec<Option<Rc<dyn Service>>>,
 }
@@ -46,7 +49,7 @@ pub(super) struct Desk {
 pub(super) struct Line {
     /// Dropped before the socket: the register must forget a descriptor before its number can be
     /// another's.
-    _seat: Seat,
+    seat: Seat,
     pub(super) wire: Wire,
     pub(super) connection: Connection,
     pub(super) backlog: Backlog,
@@ -64,24 +67,60 @@ pub(super) struct Line {
 impl Desk {
     pub(super) fn new(gate: &Arc<Gate>, plan: &Arc<Plan>) -> Self {
         let limits = gate.limits();
+        let mut env = Env::new(limits.clone());
+        if gate.shelf().is_some() {
+            // A call that takes long holds nobody else: there are no stalls here.
+            env.recorder.start(Moment::START, shelf::RING, Duration::MAX);
+        }
         Desk {
             gate: Arc::clone(gate),
-            env: Env::new(limits.clone()),
+            env,
             out: Out::new(cfg!(target_os = "linux")),
             scratch: vec![0; limits.read_bytes.max(1)].into_boxed_slice(),
             plan: Arc::clone(plan),
+            shelved: 0,
             services: vec![None; plan.rows.len()],
         }
     }
 
     pub(super) fn tick(&mut self) {
         self.gate.tick(&mut self.env);
+        self.env.recorder.tick(self.env.now);
+    }
+
+    /// The time before a call, for [`called`](Self::called); nobody looks at a clock while nothing
+    /// is recorded.
+    fn clock(&mut self) -> Moment {
+        if self.env.recorder.is_on() {
+            self.tick();
+        }
+        self.env.now
+    }
+
+    /// The connection was called at `began` and has returned.
+    fn called(&mut self, token: Token, call: Call, began: Moment, connection: &Connection) {
+        if self.env.recorder.is_on() {
+            self.tick();
+            self.env.recorder.called(token, call, began);
+            let (life, stage) = connection.stages();
+            self.env.recorder.stages(token, life, stage, call);
+        }
+    }
+
+    /// Puts what was recorded of whoever has this seat where all of it is.
+    fn shelve(&mut self, seat: Token, ended: bool) {
+        if let Some(shelf) = self.gate.shelf() {
+            self.shelved = shelf.take(&self.env.recorder, self.shelved, seat, ended);
+        }
     }
 
     #[inline]
     pub(super) fn fact(&mut self, fact: Fact) {
         self.env.counters.fact(fact);
         self.gate.count(&fact);
+        if self.env.recorder.is_on() {
+            self.env.recorder.record(fact);
+        }
     }
 
     pub(super) fn io(&mut self, token: Token, unsent: usize) -> Io<'_> {
@@ -90,16 +129,22 @@ impl Desk {
 
     /// Serves a connection to its end.
     pub(super) fn serve(&mut self, guest: Guest) {
-        let token = guest.seat.token;
-        log::debug!("accepted {token} from {}", guest.peer);
+        let seat = guest.seat.token;
+        // The desk's own name for whom it serves: its index is the desk's one place.
+        let token = Token::new(0, seat.generation());
+        log::debug!("accepted {seat} from {}", guest.peer);
         self.tick();
         self.env.live = 1;
         self.env.draining = self.gate.is_draining();
-        self.fact(Fact::Accepted { token, from: Token::new(u32::MAX, 0) });
+        let from = Token::new(u32::try_from(guest.row).unwrap_or(u32::MAX), 0);
+        self.fact(Fact::Accepted { token, from });
+        self.fact(Fact::Peer { token, peer: Origin::from(&guest.peer) });
         let before = self.answers();
+        let began = self.clock();
         match self.open(guest.row, token, &guest.peer) {
             None => self.count_end(token, CloseReason::Tls, before),
             Some(connection) => {
+                self.called(token, Call::Open, began, &connection);
                 let mut line = Line::new(guest, connection, &self.env);
                 let reason = line.run(self);
                 line.connection.closed(reason, &mut self.env);
@@ -108,6 +153,7 @@ impl Desk {
                 line.close();
             }
         }
+        self.shelve(seat, true);
         self.clear();
     }
 
@@ -150,8 +196,8 @@ impl Desk {
 impl Line {
     fn new(guest: Guest, connection: Connection, env: &Env) -> Self {
         Line {
-            token: guest.seat.token,
-            _seat: guest.seat,
+            token: Token::new(0, guest.seat.token.generation()),
+            seat: guest.seat,
             wire: guest.wire,
             connection,
             backlog: Backlog::default(),
@@ -172,6 +218,7 @@ impl Line {
             if desk.gate.is_cut() {
                 return CloseReason::Drained;
             }
+            desk.shelve(self.seat.token, false);
         }
     }
 
@@ -186,8 +233,10 @@ impl Line {
     }
 
     /// Calls the connection.
-    fn call(&mut self, desk: &mut Desk, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
+    fn call(&mut self, desk: &mut Desk, call: Call, f: impl FnOnce(&mut Connection, &mut Io<'_>)) {
+        let began = desk.clock();
         f(&mut self.connection, &mut desk.io(self.token, self.backlog.len()));
+        desk.called(self.token, call, began, &self.connection);
     }
 
     /// Writes what there is to write, carries out wishes, and lets the session produce more until it
@@ -208,7 +257,7 @@ impl Line {
                     self.apply(op, desk);
                 }
             } else if self.connection.wants_drain() {
-                self.call(desk, |connection, io| connection.drained(io));
+                self.call(desk, Call::Drain, |connection, io| connection.drained(io));
             } else {
                 return None;
             }
@@ -221,16 +270,20 @@ impl Line {
     fn apply(&mut self, op: Op, desk: &mut Desk) {
         match op {
             Op::Send(to, message) if to == self.token => {
-                self.call(desk, |connection, io| connection.message(message, io));
+                self.call(desk, Call::Message, |connection, io| connection.message(message, io));
             }
-            Op::Close(whom, mode) if whom == self.token => self.call(desk, |connection, io| {
-                connection.close_by(mode, CloseReason::Aborted, io);
-            }),
+            Op::Close(whom, mode) if whom == self.token => {
+                self.call(desk, Call::Shutdown, |connection, io| {
+                    connection.close_by(mode, CloseReason::Aborted, io);
+                })
+            }
             Op::Offload(to, tag, job) => {
                 let message = run(job, tag);
                 desk.tick();
                 if to == self.token {
-                    self.call(desk, |connection, io| connection.message(message, io));
+                    self.call(desk, Call::Message, |connection, io| {
+                        connection.message(message, io)
+                    });
                 }
             }
             Op::Drain(time) => desk.gate.drain(time),
@@ -270,12 +323,12 @@ impl Line {
             desk.tick();
             desk.env.draining = true;
             self.told = Some(desk.env.now);
-            self.call(desk, |connection, io| connection.shutdown(io));
+            self.call(desk, Call::Shutdown, |connection, io| connection.shutdown(io));
             return None;
         }
         let left = self.connection.deadline().since(desk.env.now);
         if left.is_zero() {
-            self.call(desk, |connection, io| connection.timeout(io));
+            self.call(desk, Call::Timeout, |connection, io| connection.timeout(io));
         } else if self.connection.wants_read() {
             return self.read(desk, left);
         } else {
@@ -320,10 +373,13 @@ impl Line {
     }
 
     fn take(&mut self, count: usize, desk: &mut Desk) -> Option<CloseReason> {
+        let began = desk.clock();
         let Desk { scratch, out, env, .. } = desk;
         let wire = scratch.get_mut(..count).unwrap_or_default();
         let mut io = Io { out, env, token: self.token, unsent: self.backlog.len() };
-        match self.connection.feed_in_place(wire, &mut io) {
+        let reflected = self.connection.feed_in_place(wire, &mut io);
+        desk.called(self.token, Call::Data, began, &self.connection);
+        match reflected {
             0 => None,
             reflected => self.write_back(reflected, desk),
         }
@@ -345,7 +401,7 @@ impl Line {
             return desk.tick();
         }
         desk.fact(Fact::Read { token: self.token, asked: desk.scratch.len(), bytes: 0 });
-        self.call(desk, |connection, io| connection.eof(io));
+        self.call(desk, Call::Eof, |connection, io| connection.eof(io));
     }
 
     /// Too slow a reader, if it took too little in its window.

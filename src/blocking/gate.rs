@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::socket::{Shutdown, shutdown};
 use slab::Slab;
 
+use super::shelf::{Recorded, Shelf};
 use crate::limits::Limits;
 use crate::probe::Fact;
 use crate::session::Env;
@@ -34,6 +35,12 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Gate {
     limits: Limits,
     start: Instant,
+    /// The wall clock then.
+    began: SystemTime,
+    /// Listeners have the first indices of tokens.
+    rows: usize,
+    /// Where facts are kept, if they are.
+    shelf: Option<Shelf>,
     phase: AtomicU8,
     inside: Mutex<Inside>,
     /// Somebody left, or the phase changed.
@@ -84,11 +91,14 @@ pub struct Totals {
 }
 
 impl Gate {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, rows: usize, facts: Option<usize>) -> Arc<Self> {
         let start = Instant::now();
         Arc::new(Gate {
             limits,
             start,
+            began: SystemTime::now(),
+            rows,
+            shelf: facts.map(Shelf::new),
             phase: AtomicU8::new(OPEN),
             inside: Mutex::new(Inside {
                 sockets: Slab::new(),
@@ -117,6 +127,17 @@ impl Gate {
         if env.date.is_stale(env.now) {
             env.date.refresh(env.now, SystemTime::now());
         }
+    }
+
+    /// Where facts are kept, if they are.
+    pub(super) fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.as_ref()
+    }
+
+    /// What was recorded of connections that have ended, and nearly all of the others; and the wall
+    /// clock at the moment 0. `None` if nothing is.
+    pub fn recorded(&self) -> Option<(Recorded, SystemTime)> {
+        self.shelf.as_ref().map(|shelf| (shelf.copy(), self.began))
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -243,7 +264,8 @@ impl Gate {
         inside.generation = inside.generation.wrapping_add(1);
         let generation = inside.generation;
         let slot = inside.sockets.insert(descriptor);
-        let token = Token::new(u32::try_from(slot).unwrap_or(u32::MAX), generation);
+        let index = u32::try_from(self.rows + slot).unwrap_or(u32::MAX);
+        let token = Token::new(index, generation);
         Seat { gate: Arc::clone(self), slot, token }
     }
 }

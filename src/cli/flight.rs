@@ -49,7 +49,8 @@ pub(super) struct Flight {
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=1 << 26), help_heading = HEADING)]
     scope_facts: u32,
     /// Write them to this file after a stall (once a minute at most), on SIGUSR1, after a panic and
-    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at the end only. `readyloop scope
+    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at
+    /// the end, one for each loop. `readyloop scope
     /// FILE` reads them
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     record: Option<PathBuf>,
@@ -247,32 +248,40 @@ impl Files {
 impl Shared {
     /// The file with this number.
     fn file(&self, number: usize) -> PathBuf {
-        match number % FILES {
-            0 => self.base.clone(),
-            number => {
-                let mut name = self.base.clone().into_os_string();
-                name.push(format!(".{number}"));
-                name.into()
-            }
-        }
+        numbered(&self.base, number % FILES)
     }
 
     fn write(&self, recording: &Recording) {
-        let file = self.file(self.written.fetch_add(1, Ordering::Relaxed));
-        match write(&file, recording) {
-            Ok(()) => {
-                let (count, file) = (recording.records.len(), file.display());
-                log::info!(target: "readyloop", "recorded {count} facts to {file}");
-            }
-            Err(error) => {
-                log::error!(target: "readyloop", "cannot record to {}: {error}", file.display());
-            }
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        keep(&self.base, number % FILES, recording);
+    }
+}
+
+/// FILE, FILE.1, FILE.2, …
+fn numbered(base: &Path, number: usize) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    if number > 0 {
+        name.push(format!(".{number}"));
+    }
+    name.into()
+}
+
+/// Writes a recording to the file with this number, and says so.
+pub(super) fn keep(base: &Path, number: usize, recording: &Recording) {
+    let file = numbered(base, number);
+    match write(&file, recording) {
+        Ok(()) => {
+            let (count, file) = (recording.records.len(), file.display());
+            log::info!(target: "readyloop", "recorded {count} facts to {file}");
+        }
+        Err(error) => {
+            log::error!(target: "readyloop", "cannot record to {}: {error}", file.display());
         }
     }
 }
 
 /// Writes a recording to a file. What was there before stays until it is whole.
-pub(super) fn write(file: &Path, recording: &Recording) -> io::Result<()> {
+fn write(file: &Path, recording: &Recording) -> io::Result<()> {
     let mut part = file.to_path_buf().into_os_string();
     part.push(".part");
     // A pipe or a device is written to as it is.
@@ -314,6 +323,21 @@ mod tests {
         let expected =
             "#5.7 timeout held the loop for 203ms, parked; and 2 more since the last line";
         assert_eq!(later.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_happened_before_a_panic_is_written() {
+        let name = format!("readyloop-flight-{}.jsonl", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        let flight = Flight { scope: true, scope_facts: 64, record: Some(file.clone()) };
+        let mut reactor = Reactor::new(crate::Limits::default()).unwrap();
+        let recorder = flight.start(&mut reactor, None).unwrap();
+        reactor.handle().exec(|_| resume_unwind(Box::new("a bug"))).unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| recorder.run(&mut reactor)));
+        assert_eq!(ended.unwrap_err().downcast_ref(), Some(&"a bug"));
+        let recording = Recording::read(&fs::read(&file).unwrap()[..]).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(recording.cut.is_none() && !recording.records.is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod man;
 mod model;
 mod place;
 mod row;
+mod scope;
 mod serve;
 mod services;
 mod signals;
@@ -48,6 +49,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Load(Box<load::Load>),
     Compare(Box<compare::Compare>),
+    Scope(scope::Scope),
     Learn(learn::Learn),
     Top(Box<top::Top>),
     Completions(completions::Completions),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Load(load) => load.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Scope(scope) => scope.run(),
         Command::Learn(learn) => learn.run(),
         Command::Top(top) => top.run(),
         Command::Completions(completions) => completions.run(&mut Arguments::command()),

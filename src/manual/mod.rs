@@ -25,6 +25,20 @@ macro_rules! chapters {
     ($language:literal) => {
         pages! {
             readiness: concat!($language, "/01-readiness.md"),
+            nonblocking: concat!($language, "/02-non-blocking.md"),
+            edges: concat!($language, "/03-edges.md"),
+            turn: concat!($language, "/04-turn.md"),
+            connection: concat!($language, "/05-connection.md"),
+            writing: concat!($language, "/06-writing.md"),
+            closing: concat!($language, "/07-closing.md"),
+            timers: concat!($language, "/08-timers.md"),
+            tls: concat!($language, "/09-tls.md"),
+            http: concat!($language, "/10-http.md"),
+            watching: concat!($language, "/11-watching.md"),
+            embedding: concat!($language, "/12-embedding.md"),
+            measuring: concat!($language, "/13-measuring.md"),
+            models: concat!($language, "/14-models.md"),
+            glossary: concat!($language, "/15-glossary.md"),
         }
     };
 }
@@ -33,7 +47,21 @@ macro_rules! chapters {
 /// `en/lessons` and `zh/lessons`.
 macro_rules! lessons {
     ($language:literal) => {
-        pages! {}
+        pages! {
+            blocking_pair: concat!($language, "/lessons/blocking_pair.md"),
+            time_outs: concat!($language, "/lessons/time_outs.md"),
+            non_blocking: concat!($language, "/lessons/non_blocking.md"),
+            readiness: concat!($language, "/lessons/readiness.md"),
+            datagrams: concat!($language, "/lessons/datagrams.md"),
+            chat: concat!($language, "/lessons/chat.md"),
+            tls_handshake: concat!($language, "/lessons/tls_handshake.md"),
+            http_in_pieces: concat!($language, "/lessons/http_in_pieces.md"),
+            nagle_delayed_ack: concat!($language, "/lessons/nagle_delayed_ack.md"),
+            unbounded_output: concat!($language, "/lessons/unbounded_output.md"),
+            stale_token: concat!($language, "/lessons/stale_token.md"),
+            stale_now: concat!($language, "/lessons/stale_now.md"),
+            coordinated_omission: concat!($language, "/lessons/coordinated_omission.md"),
+        }
     };
 }
 

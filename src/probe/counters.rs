@@ -45,6 +45,9 @@ pub struct Counters {
     /// Calls that held the loop for longer than [`Limits::stall`](crate::Limits::stall). Known only
     /// while a recorder is on.
     pub stalls: u64,
+    /// Those of them in which the thread was not computing for most of the time. Known only to a
+    /// reactor.
+    pub stalls_parked: u64,
     /// Times that accepting stopped.
     pub accept_pauses: u64,
     /// Those of them that were for want of descriptors.

@@ -55,6 +55,8 @@ impl Lag {
             let bound = if bits >= 63 { u64::MAX } else { 1 << bits };
             let here = ((bound - at).div_ceil(TICK)).clamp(1, left);
             self.spread.record_many(at, here);
+            // Each of them waited for one more than the one before.
+            self.spread.add(TICK.saturating_mul(here * (here - 1) / 2));
             at += here * TICK;
             left -= here;
         }

@@ -90,9 +90,10 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// How often the thread's CPU clock is asked while the recorder is on. Asking is a system call,
-    /// the only one that watching makes: at most ten a second, and one at each stall.
-    pub const CPU_CLOCK: Duration = Duration::from_millis(100);
+    /// The thread's CPU clock is asked after so much work, while the recorder is on. Asking is a system
+    /// call, the only one that watching makes: at most a hundred of them in a second of work, and one
+    /// at each stall.
+    pub const CPU_CLOCK: Duration = Duration::from_millis(10);
     /// A wait shorter than this costs about as much CPU time as it takes.
     const NAP: Duration = Duration::from_micros(100);
 
@@ -156,7 +157,12 @@ impl Recorder {
     /// True if the thread's CPU clock should be asked.
     #[inline]
     pub fn wants_cpu(&self) -> bool {
-        self.now.since(self.cpu.0) >= Recorder::CPU_CLOCK
+        self.worked(self.now) >= Recorder::CPU_CLOCK
+    }
+
+    /// How long the loop did not sleep since the thread's CPU clock was asked.
+    fn worked(&self, until: Moment) -> Duration {
+        until.since(self.cpu.0).saturating_sub(self.slept)
     }
 
     /// The thread's CPU clock was asked.
@@ -193,10 +199,11 @@ impl Recorder {
     /// The last call was a stall; the thread's CPU clock shows `cpu` now.
     pub fn stalled(&mut self, token: Token, call: Call, began: Moment, cpu: Duration) -> Stall {
         let took = self.now.since(began);
-        // What the thread did before, since its clock was last asked, was computing for all we know.
-        let before = began.since(self.cpu.0).saturating_sub(self.slept);
+        // Of the CPU time since the clock was last asked some belongs to the work before this call:
+        // none of it, or as much as that took. The middle is wrong by no more than half of that.
         let used = cpu.saturating_sub(self.cpu.1);
-        let computing = used.saturating_sub(before).min(took);
+        let (least, most) = (used.saturating_sub(self.worked(began)), used);
+        let computing = (least.min(took) + most.min(took)) / 2;
         self.tick_cpu(cpu);
         self.record(Fact::Stall { token, began, computing: computing.as_nanos() as u64 });
         let label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);

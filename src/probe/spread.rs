@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// A distribution of times, coarse and cheap: `0[i]` counts those below 2^i ns and not below half of
-/// that.
+/// that. Their sum is known too, for means and shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spread(pub [u64; Spread::BUCKETS]);
+pub struct Spread(pub [u64; Spread::BUCKETS], u64);
 
 impl Spread {
     /// The last one takes everything from nine minutes on.
@@ -25,6 +25,18 @@ impl Spread {
         if let Some(slot) = self.0.get_mut(bits.min(Spread::BUCKETS - 1)) {
             *slot += count;
         }
+        self.add(nanos.saturating_mul(count));
+    }
+
+    /// Adds to the sum and counts nothing.
+    #[inline]
+    pub(super) fn add(&mut self, nanos: u64) {
+        self.1 = self.1.saturating_add(nanos);
+    }
+
+    /// The sum of all.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.1)
     }
 
     /// How many were counted.
@@ -49,7 +61,7 @@ impl Spread {
 
 impl Default for Spread {
     fn default() -> Self {
-        Spread([0; Spread::BUCKETS])
+        Spread([0; Spread::BUCKETS], 0)
     }
 }
 
@@ -65,7 +77,7 @@ mod tests {
         }
         assert_eq!(spread.0[..4], [1, 1, 2, 1]);
         assert_eq!((spread.0[10], spread.0[11], spread.0[39]), (1, 1, 1));
-        assert_eq!(spread.count(), 8);
+        assert_eq!((spread.count(), spread.sum()), (8, Duration::from_nanos(u64::MAX)));
     }
 
     #[test]
@@ -74,6 +86,7 @@ mod tests {
         assert_eq!(spread.at_most(0.5), Duration::ZERO);
         spread.record_many(1_000, 99);
         spread.record_many(1_000_000, 1);
+        assert_eq!(spread.sum(), Duration::from_nanos(1_099_000));
         assert_eq!(spread.at_most(0.99), Duration::from_nanos(1024));
         assert_eq!(spread.at_most(1.0), Duration::from_nanos(1 << 20));
     }

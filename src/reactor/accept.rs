@@ -110,7 +110,7 @@ fn pause<W: World>(
     }
     if !entry.paused {
         entry.paused = true;
-        core.paused += 1;
+        core.env.paused += 1;
         core.fact(Fact::Paused { token, descriptors });
         // One for each connection; what else the process has open, only the system knows.
         let limit = core.env.recorder.descriptor_limit();
@@ -143,7 +143,7 @@ fn pause<W: World>(
 fn resumed<W: World>(entry: &mut ListenerEntry<W>, token: Token, core: &mut Core<W>) {
     if entry.paused {
         entry.paused = false;
-        core.paused -= 1;
+        core.env.paused -= 1;
         core.fact(Fact::Resumed { token });
         if W::LEVEL {
             core.world.attend(&entry.listener, token, true);

@@ -32,8 +32,6 @@ pub(crate) struct Core<W> {
     pub(crate) handshakes: u32,
     /// A connection or a descriptor became free in this turn.
     pub(crate) freed: bool,
-    /// Listeners that wait for that.
-    pub(crate) paused: usize,
     /// A shortage that listeners meet is logged, and not again before this.
     pub(crate) complained: Moment,
     pub(crate) rules: Rules,
@@ -111,8 +109,10 @@ impl<W: World> Core<W> {
     #[cold]
     fn stalled(&mut self, token: Token, call: Call, began: Moment) {
         let cpu = self.world.cpu();
+        let stall = self.env.recorder.stalled(token, call, began, cpu);
         self.env.counters.stalls += 1;
-        self.stall = Some(self.env.recorder.stalled(token, call, began, cpu));
+        self.env.counters.stalls_parked += u64::from(!stall.is_computing());
+        self.stall = Some(stall);
     }
 
     /// Arms a deadline.

@@ -117,7 +117,6 @@ impl<W: World> Reactor<W> {
             dirty: Vec::new(),
             handshakes: 0,
             freed: false,
-            paused: 0,
             complained: Moment::START,
             rules: Rules::default(),
             stall: None,

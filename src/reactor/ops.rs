@@ -119,7 +119,7 @@ impl<W: World> Reactor<W> {
             }),
             Some(_) => match self.table.remove(token) {
                 Some(Entry::Listener(entry)) => {
-                    self.core.paused -= usize::from(entry.paused);
+                    self.core.env.paused -= usize::from(entry.paused);
                     self.core.world.unlisten(entry.listener);
                 }
                 Some(Entry::Datagram(entry)) => self.core.world.unbind(entry.socket),

@@ -55,7 +55,7 @@ impl<W: World> Reactor<W> {
             || !self.core.env.ops.is_empty()
             || !self.core.dirty.is_empty()
             // Somebody was closed between two turns, and a listener waits for that.
-            || self.core.freed && self.core.paused > 0
+            || self.core.freed && self.core.env.paused > 0
             || self.shared.is_pending()
     }
 
@@ -287,7 +287,7 @@ impl<W: World> Reactor<W> {
         if !std::mem::take(&mut self.core.freed) || !self.core.rules.keep(Rule::AcceptRetry) {
             return;
         }
-        if self.core.paused == 0 {
+        if self.core.env.paused == 0 {
             return;
         }
         for token in self.table.tokens() {

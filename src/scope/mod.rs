@@ -6,6 +6,8 @@
 //! drives a socket and never looks at a clock.
 
 pub mod detect;
+#[cfg(feature = "cli")]
+pub mod export;
 pub mod page;
 pub mod recording;
 mod source;

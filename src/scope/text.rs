@@ -7,6 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::detect::LEVEL;
 use super::recording::name;
 use crate::probe::{Fact, Labels, Record};
 use crate::time::Moment;
@@ -131,9 +132,15 @@ struct Bits(u8);
 
 impl fmt::Display for Bits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The bits of `reactor::world::Ready`; others have no name.
-        const WORDS: [(u8, &str); 4] =
-            [(1, "readable"), (2, "writable"), (4, "read-closed"), (8, "closed")];
+        // The bits of `reactor::world::Ready`, and what loops written by hand add: others have no
+        // name.
+        const WORDS: [(u8, &str); 5] = [
+            (1, "readable"),
+            (2, "writable"),
+            (4, "read-closed"),
+            (8, "closed"),
+            (LEVEL, "level-triggered"),
+        ];
         let mut others = self.0;
         for (bit, word) in WORDS.iter().filter(|(bit, _)| self.0 & bit != 0) {
             others &= !bit;

@@ -230,6 +230,8 @@ pub struct Env {
     pub recorder: Recorder,
     /// Connections that are open now.
     pub live: usize,
+    /// Listeners that do not accept until a connection ends or a descriptor is to be had.
+    pub paused: usize,
     /// True once the loop drains.
     pub draining: bool,
     /// Wishes not yet carried out.
@@ -259,6 +261,7 @@ impl Env {
             counters: Counters::default(),
             recorder: Recorder::default(),
             live: 0,
+            paused: 0,
             draining: false,
             ops: Vec::new(),
             memo: Memo::new(),

@@ -223,6 +223,28 @@ impl Page {
         let _ = writeln!(self.0, "}} {value}");
     }
 
+    /// A histogram without labels. `counts` holds the highest value of each bucket, rising, and how
+    /// many fell into it alone; the last one's value is infinite.
+    pub fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        counts: impl Iterator<Item = (f64, u64)>,
+        sum: f64,
+    ) {
+        self.head(name, "histogram", help);
+        let bucket = format!("{name}_bucket");
+        let mut seen = 0_u64;
+        for (bound, count) in counts {
+            seen = seen.saturating_add(count);
+            match bound.is_finite() {
+                true => self.labelled(&bucket, &[("le", &bound.to_string())], seen),
+                false => self.labelled(&bucket, &[("le", "+Inf")], seen),
+            }
+        }
+        let _ = writeln!(self.0, "{PREFIX}{name}_sum {sum}\n{PREFIX}{name}_count {seen}");
+    }
+
     /// The page.
     pub fn text(self) -> String {
         self.0
@@ -302,6 +324,23 @@ mod tests {
         let text = text(&registry);
         assert!(text.contains("# TYPE readyloop_chat_members gauge\nreadyloop_chat_members 4\n"));
         assert!(text.contains("# TYPE readyloop_said_total counter\nreadyloop_said_total 7\n"));
+    }
+
+    #[test]
+    fn a_histogram_adds_its_buckets_up() {
+        let mut page = Page::new();
+        let counts = [(0.001, 2), (0.002, 0), (f64::INFINITY, 1)];
+        page.histogram("wait_seconds", "Waits.", counts.into_iter(), 5.5);
+        let expected = "\
+# HELP readyloop_wait_seconds Waits.
+# TYPE readyloop_wait_seconds histogram
+readyloop_wait_seconds_bucket{le=\"0.001\"} 2
+readyloop_wait_seconds_bucket{le=\"0.002\"} 2
+readyloop_wait_seconds_bucket{le=\"+Inf\"} 3
+readyloop_wait_seconds_sum 5.5
+readyloop_wait_seconds_count 3
+";
+        assert_eq!(page.text(), expected);
     }
 
     #[test]

@@ -27,16 +27,30 @@ pub(super) fn title(markdown: &'static str) -> Option<&'static str> {
     markdown.lines().find_map(|line| line.strip_prefix("# "))
 }
 
-/// The first sentence after it, if it is plain text.
-pub(super) fn lead(markdown: &'static str) -> &'static str {
+/// How it begins, as plain text: so many sentences of the first paragraph that they say something.
+pub(super) fn lead(markdown: &str) -> String {
     let mut lines = markdown.lines().skip_while(|line| !line.starts_with("# ")).skip(1);
-    let first = lines.find(|line| !line.is_empty()).unwrap_or("");
-    let start = markdown.find(first).unwrap_or(0);
-    let paragraph = markdown.get(start..).unwrap_or("");
-    let end =
-        ["\n\n", ". ", ".\n", "。", ": "].iter().filter_map(|mark| paragraph.find(mark)).min();
-    paragraph.get(..end.unwrap_or(paragraph.len())).unwrap_or("").trim_end_matches(['.', '。'])
+    let mut lines =
+        lines.by_ref().skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let mut lead = lines.next().unwrap_or("").to_owned();
+    for line in lines {
+        lead.push(' ');
+        lead.push_str(line);
+    }
+    lead.retain(|c| !matches!(c, '`' | '*'));
+    let ends = lead.match_indices(['.', '。', '?', '!', '：']).map(|(at, mark)| at + mark.len());
+    let is_end = |at: &usize| {
+        lead.get(*at..)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' ') || !rest.is_ascii())
+    };
+    let enough = |at: &usize| *at >= LEAD;
+    let end = ends.filter(is_end).find(enough).unwrap_or(lead.len());
+    lead.truncate(end);
+    lead
 }
+
+/// Bytes that say something.
+const LEAD: usize = 60;
 
 /// Where a link leads in the browser: `None` for what is in the code only.
 fn destination(link: &str) -> Option<String> {
@@ -210,10 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn a_page_tells_its_title_and_its_first_sentence() {
-        let page = "# A title\n\nFirst, it says\nthis. Then that.\n\nAnd more.\n";
-        assert_eq!((title(page), lead(page)), (Some("A title"), "First, it says\nthis"));
-        assert_eq!(lead("# 标题\n\n第一句。第二句。\n"), "第一句");
+    fn a_page_tells_its_title_and_how_it_begins() {
+        let page = "# A title\n\nFirst, `it` says\nthis. Then that.\n\nAnd more.\n";
+        assert_eq!(title(page), Some("A title"));
+        assert_eq!(lead(page), "First, it says this. Then that.");
+        let long = "一二三四五六七八九十一二三四五六七八九十。";
+        assert_eq!(lead(&format!("# 标题\n\n{long}第二句。\n")), long);
         assert_eq!(lead(""), "");
     }
 }

@@ -75,7 +75,7 @@ enum Part {
 ///
 /// What it loads and links is answered by [`routes`].
 pub fn lesson(name: &str, language: Language) -> Option<String> {
-    Shelf::of(language, Part::Lessons).page(name)
+    Shelf::of(language, Part::Lessons).page(name).filter(|_| !name.is_empty())
 }
 
 /// The Content-Security-Policy that the pages live under: nothing inline, nothing from elsewhere.

@@ -81,7 +81,7 @@ impl Shelf {
 
     fn make(&self, at: usize, volume: &Volume) -> String {
         let mut body = markup::render(volume.text);
-        if at == 0 {
+        if at == 0 && self.part == Part::Lessons {
             self.list(&mut body.html);
         }
         let neighbour = |at: usize| {
@@ -107,20 +107,22 @@ impl Shelf {
         other.address(name)
     }
 
-    /// What the page of contents ends with: all pages of the part.
+    /// What the list of lessons ends with: all of them, and how each is run.
     fn list(&self, html: &mut String) {
-        html.push_str("<ol class=\"pages\">\n");
+        html.push_str("<ul class=\"pages\">\n");
         for volume in self.pages.iter().skip(1) {
             let (address, title) = (self.address(volume.name), Text(volume.title));
-            let lead = Text(markup::lead(volume.text));
+            let lead = markup::lead(volume.text);
             // Writing to a string cannot fail.
             let _ = writeln!(
                 html,
                 "<li><a class=\"card\" href=\"{address}\"><strong>{title}</strong>\
-                 <span>{lead}</span></a></li>"
+                 <span>{}</span><code>readyloop learn {}</code></a></li>",
+                Text(&lead),
+                volume.name
             );
         }
-        html.push_str("</ol>\n");
+        html.push_str("</ul>\n");
     }
 
     /// The list beside a page: all pages, and the sections of this one.
@@ -129,7 +131,11 @@ impl Shelf {
         for (number, volume) in self.pages.iter().enumerate() {
             let here = if number == at { " aria-current=\"page\"" } else { "" };
             let (address, title) = (self.address(volume.name), Text(volume.title));
-            let _ = write!(html, "<li><a href=\"{address}\"{here}>{title}</a>");
+            let _ = write!(html, "<li><a href=\"{address}\"{here}>");
+            if self.part == Part::Chapters && number > 0 {
+                let _ = write!(html, "{number} ");
+            }
+            let _ = write!(html, "{title}</a>");
             if number == at && !sections.is_empty() {
                 html.push_str("\n<ul>\n");
                 for markup::Section { id, text } in sections {

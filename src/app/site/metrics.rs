@@ -1,6 +1,9 @@
 //! The loop's counters in the Prometheus text format.
+//!
+//! They are counted from the facts that the scope shows, and from nothing else.
 
 use crate::error::CloseReason;
+use crate::probe::{Counters, Spread};
 use crate::session::Env;
 use crate::time::Moment;
 use crate::web::metrics::Page;
@@ -26,7 +29,6 @@ pub(super) fn render(env: &Env, page: &mut Page) {
         ("would_blocks_total", "Reads and writes that would have blocked.", c.would_blocks),
         ("failures_total", "Reads, writes, accepts and connects that failed.", c.failures),
         ("wakes_total", "Turns that took commands of other threads.", c.wakes),
-        ("stalls_total", "Calls that held the loop; counted while recording.", c.stalls),
         ("budget_stops_total", "Times a socket had to let others go first.", c.budget_stops),
         ("timers_armed_total", "Deadlines put into the timer heap.", c.timers_armed),
         ("timers_fired_total", "Deadlines reached.", c.timers_fired),
@@ -46,6 +48,9 @@ pub(super) fn render(env: &Env, page: &mut Page) {
     ] {
         page.single(name, "counter", help, value);
     }
+    stalls(c, page);
+    descriptors(env, page);
+    histograms(c, page);
     page.head("closed_total", "counter", "Connections closed, by reason.");
     for (reason, count) in CloseReason::WORDS.iter().zip(c.closed) {
         page.labelled("closed_total", &[("reason", reason)], count);
@@ -58,11 +63,68 @@ pub(super) fn render(env: &Env, page: &mut Page) {
     page.labelled("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
 }
 
+fn stalls(c: &Counters, page: &mut Page) {
+    let name = "stalls_total";
+    page.head(name, "counter", "Calls that held the loop, by cause; counted while recording.");
+    let computing = c.stalls.saturating_sub(c.stalls_parked);
+    for (cause, count) in [("computing", computing), ("parked", c.stalls_parked)] {
+        page.labelled(name, &[("cause", cause)], count);
+    }
+}
+
+fn descriptors(env: &Env, page: &mut Page) {
+    let recorder = &env.recorder;
+    page.single("recording", "gauge", "1 while facts are recorded.", u8::from(recorder.is_on()));
+    page.single("facts_total", "counter", "Facts recorded.", recorder.total());
+    let help = "Listeners that do not accept, for want of room or of descriptors.";
+    page.single("accepting_paused", "gauge", help, env.paused);
+    // Listeners are known while facts are recorded only.
+    let used = recorder.tallies().len().max(env.live);
+    page.single("descriptors_used", "gauge", "Sockets of the loop.", used);
+    let limit = recorder.descriptor_limit();
+    if limit > 0 {
+        page.single("descriptors_limit", "gauge", "Descriptors of the process, at most.", limit);
+    }
+}
+
+fn histograms(c: &Counters, page: &mut Page) {
+    for (name, help, spread) in [
+        ("turn_seconds", "How long turns worked, between two waits.", &c.busy),
+        ("lag_seconds", "How long a ticker of 1 ms would have waited.", &c.lag.spread),
+        ("timer_late_seconds", "How late deadlines were looked at.", &c.late),
+    ] {
+        page.histogram(name, help, times(spread), spread.sum().as_secs_f64());
+    }
+    let last = c.ready.len() - 1;
+    let counts = c.ready.iter().enumerate().map(|(bits, count)| {
+        let most = if bits == last { f64::INFINITY } else { ((1_u64 << bits) - 1) as f64 };
+        (most, *count)
+    });
+    page.histogram("turn_events", "Readiness events of a turn.", counts, c.events as f64);
+}
+
+/// The powers of two, in ns, that times are told by: from half a microsecond to half a minute. All
+/// that are shorter are in the first bucket.
+const TIMES: std::ops::Range<usize> = 9..36;
+
+/// The buckets of a distribution: the longest time of each in seconds, and how many it has.
+fn times(spread: &Spread) -> impl Iterator<Item = (f64, u64)> {
+    let count = |from: usize, until: usize| {
+        spread.0.get(from..until).unwrap_or_default().iter().sum::<u64>()
+    };
+    let each = TIMES.map(move |bits| {
+        let from = if bits == TIMES.start { 0 } else { bits };
+        (((1_u64 << bits) - 1) as f64 / 1e9, count(from, bits + 1))
+    });
+    each.chain([(f64::INFINITY, count(TIMES.end, Spread::BUCKETS))])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Limits;
     use std::collections::{HashMap, HashSet};
+    use std::time::Duration;
 
     #[test]
     fn every_sample_has_its_help_and_type_before_it_and_none_comes_twice() {
@@ -83,6 +145,9 @@ mod tests {
             }
             let (sample, value) = line.rsplit_once(' ').expect("a name and a value");
             let name = sample.split('{').next().expect("a name");
+            let parts = ["_bucket", "_sum", "_count"];
+            let whole = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+            let name = if heads.contains(&("TYPE", whole)) { whole } else { name };
             assert!(heads.contains(&("HELP", name)) && heads.contains(&("TYPE", name)), "{line}");
             assert!(value.parse::<f64>().is_ok(), "{line}");
             assert!(samples.insert(sample, value).is_none(), "twice: {line}");
@@ -91,5 +156,41 @@ mod tests {
         assert_eq!(samples["readyloop_closed_total{reason=\"reset\"}"], "7");
         assert_eq!(samples["readyloop_responses_total{class=\"2xx\"}"], "9");
         assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn histograms_hold_all_that_was_counted() {
+        let mut env = Env::new(Limits::default());
+        let c = &mut env.counters;
+        for nanos in [1, 511, 512, 200_000_000, 1 << 38] {
+            c.busy.record(Duration::from_nanos(nanos));
+        }
+        (c.ready, c.events) = ([0; 16], 70_000);
+        (c.ready[0], c.ready[2], c.ready[15]) = (5, 4, 1);
+        (c.stalls, c.stalls_parked) = (3, 1);
+        env.recorder.set_descriptor_limit(1024);
+        let mut page = Page::new();
+        render(&env, &mut page);
+        let text = page.text();
+        for line in [
+            r#"turn_seconds_bucket{le="0.000000511"} 2"#,
+            r#"turn_seconds_bucket{le="0.000001023"} 3"#,
+            r#"turn_seconds_bucket{le="0.268435455"} 4"#,
+            r#"turn_seconds_bucket{le="34.359738367"} 4"#,
+            r#"turn_seconds_bucket{le="+Inf"} 5"#,
+            "turn_seconds_sum 275.077907968",
+            "turn_seconds_count 5",
+            r#"turn_events_bucket{le="0"} 5"#,
+            r#"turn_events_bucket{le="3"} 9"#,
+            r#"turn_events_bucket{le="16383"} 9"#,
+            r#"turn_events_bucket{le="+Inf"} 10"#,
+            "turn_events_sum 70000",
+            r#"stalls_total{cause="computing"} 2"#,
+            r#"stalls_total{cause="parked"} 1"#,
+            "descriptors_limit 1024",
+            "accepting_paused 0",
+        ] {
+            assert!(text.contains(&format!("\nreadyloop_{line}\n")), "{line} in {text}");
+        }
     }
 }

@@ -65,14 +65,40 @@ pub mod programs {
         pub mod repaired;
     }
 
+    /// Lesson 8: a backlog without a bound.
+    pub mod unbounded_output {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
     /// Lesson 9: an index for a name.
     pub mod stale_token {
         pub mod broken;
         pub mod repaired;
     }
 
+    /// Lesson 10: time that has passed.
+    pub mod stale_now {
+        pub mod broken;
+        pub mod client;
+        pub mod repaired;
+    }
+
+    /// Lesson 11: what a client does not ask.
+    pub mod coordinated_omission {
+        pub mod broken;
+        pub mod repaired;
+        pub mod server;
+    }
+
     /// Lesson 12: one client after the other.
     pub mod blocking_pair {
+        pub mod right;
+    }
+
+    /// Lesson 13: time-outs and deadlines.
+    pub mod time_outs {
         pub mod right;
     }
 
@@ -89,6 +115,23 @@ pub mod programs {
 
     /// Lesson 16: messages instead of a stream.
     pub mod datagrams {
+        pub mod right;
+    }
+
+    /// Lesson 17: heart-beats.
+    pub mod chat {
+        pub mod guest;
+        pub mod right;
+    }
+
+    /// Lesson 18: bytes in, bytes out.
+    pub mod tls_handshake {
+        pub mod client;
+        pub mod right;
+    }
+
+    /// Lesson 19: a parser that can stop.
+    pub mod http_in_pieces {
         pub mod right;
     }
 }

@@ -1,7 +1,10 @@
 //! The table of the lessons, in the order in which they are read.
 
-use super::programs::{blocked_handler, drain_forever, forgotten_writable, lost_edge};
-use super::programs::{blocking_pair, datagrams, nagle_delayed_ack, non_blocking, stale_token};
+use super::programs::{
+    blocked_handler, blocking_pair, chat, coordinated_omission, datagrams, drain_forever,
+    forgotten_writable, http_in_pieces, lost_edge, nagle_delayed_ack, non_blocking, stale_now,
+    stale_token, time_outs, tls_handshake, unbounded_output,
+};
 #[cfg(target_os = "linux")]
 use super::programs::{descriptor_exhaustion, kept_writable, readiness};
 use super::{Act, Lesson, Promise};
@@ -76,6 +79,15 @@ pub const LESSONS: &[Lesson] = &[
         ],
     },
     Lesson {
+        number: 8,
+        name: "unbounded_output",
+        title: "a backlog for each reader, and one who does not read",
+        acts: &[
+            broken(unbounded_output::broken::run, FindingKind::UnboundedOutput),
+            repaired(unbounded_output::repaired::run),
+        ],
+    },
+    Lesson {
         number: 9,
         name: "stale_token",
         title: "what was meant for one connection reaches the next with its index",
@@ -85,10 +97,34 @@ pub const LESSONS: &[Lesson] = &[
         ],
     },
     Lesson {
+        number: 10,
+        name: "stale_now",
+        title: "a deadline counted from a time that has passed",
+        acts: &[
+            broken(stale_now::broken::run, FindingKind::StaleNow),
+            repaired(stale_now::repaired::run),
+        ],
+    },
+    Lesson {
+        number: 11,
+        name: "coordinated_omission",
+        title: "a client that does not ask while the answers are bad",
+        acts: &[
+            broken(coordinated_omission::broken::run, FindingKind::CoordinatedOmission),
+            repaired(coordinated_omission::repaired::run),
+        ],
+    },
+    Lesson {
         number: 12,
         name: "blocking_pair",
         title: "a blocking client and server: one after the other",
         acts: &[right(blocking_pair::right::run, "only now that the first has left")],
+    },
+    Lesson {
+        number: 13,
+        name: "time_outs",
+        title: "how long a call may wait, and how long an answer may take",
+        acts: &[right(time_outs::right::run, "each ended as it should")],
     },
     Lesson {
         number: 14,
@@ -108,6 +144,24 @@ pub const LESSONS: &[Lesson] = &[
         name: "datagrams",
         title: "messages with borders, from anybody, and perhaps never",
         acts: &[right(datagrams::right::run, "the end of nothing")],
+    },
+    Lesson {
+        number: 17,
+        name: "chat",
+        title: "heart-beats: who is silent is asked, and then put out",
+        acts: &[right(chat::right::run, "who did not answer was put out")],
+    },
+    Lesson {
+        number: 18,
+        name: "tls_handshake",
+        title: "a handshake step by step, and a byte at a time",
+        acts: &[right(tls_handshake::right::run, "hello, client")],
+    },
+    Lesson {
+        number: 19,
+        name: "http_in_pieces",
+        title: "requests that come a few bytes at a time",
+        acts: &[right(http_in_pieces::right::run, "[POST /b] hello world[end]")],
     },
 ];
 

@@ -23,6 +23,7 @@ use crate::reactor::edge::Edge;
 use crate::reactor::level::Level;
 use crate::reactor::spin::Spin;
 use crate::reactor::world::World;
+use crate::scope::recording::Recording;
 use crate::session::Env;
 use crate::session::http::Http;
 use crate::socket::{Address, Listen};
@@ -38,6 +39,8 @@ struct Job {
     tls: Option<TlsConfig>,
     burn: Burn,
     limits: Limits,
+    /// Facts that are kept, and what the loop is called in the recording.
+    record: Option<(usize, String)>,
 }
 
 /// Binds and starts.
@@ -66,7 +69,8 @@ fn start_on<W: World + 'static>(
         post.how.reuse_port |= matches!(setup.model, Model::Loops(_));
     }
     let tls = setup.secure.as_ref().map(|secure| secure.config.clone());
-    let mut job = Job { posts, tls, burn: setup.burn, limits: setup.limits.clone() };
+    let record = setup.record.as_ref().map(|(_, facts)| (*facts, setup.model.to_string()));
+    let mut job = Job { posts, tls, burn: setup.burn, limits: setup.limits.clone(), record };
     let first = Looped::start(0, job.clone(), world)?;
     let addresses = first.addresses.clone();
     // The system chose ports once; the other loops share them.
@@ -87,6 +91,8 @@ struct Looped {
     addresses: Vec<Address>,
     thread: Mutex<Option<JoinHandle<u64>>>,
     last: Arc<Mutex<Snapshot>>,
+    /// What it leaves at its end.
+    recording: Arc<Mutex<Option<Recording>>>,
 }
 
 /// What a loop said of itself.
@@ -114,12 +120,14 @@ impl Looped {
         let (say, hear) = mpsc::channel();
         let last = Arc::new(Mutex::new(Snapshot::default()));
         let shared = Arc::clone(&last);
+        let recording = Arc::new(Mutex::new(None));
+        let left = Arc::clone(&recording);
         let thread = thread::Builder::new()
             .name(format!("loop-{number}"))
-            .spawn(move || turn(&job, world, &say, &shared))?;
+            .spawn(move || turn(&job, world, &say, (&*shared, &*left)))?;
         let gone = || io::Error::other("a loop's thread has ended");
         let (handle, addresses) = hear.recv().map_err(|_| gone())??;
-        Ok(Looped { handle, addresses, thread: Mutex::new(Some(thread)), last })
+        Ok(Looped { handle, addresses, thread: Mutex::new(Some(thread)), last, recording })
     }
 
     /// Asks the loop to say how it is.
@@ -142,11 +150,14 @@ fn turn<W: World>(
     job: &Job,
     world: fn(&Limits) -> io::Result<W>,
     say: &Sender<Listening>,
-    last: &Mutex<Snapshot>,
+    (last, recording): (&Mutex<Snapshot>, &Mutex<Option<Recording>>),
 ) -> u64 {
     let made = world(&job.limits).and_then(|world| {
         let mut reactor = Reactor::with_world(world, job.limits.clone());
         let addresses = listen(&mut reactor, job)?;
+        if let Some((facts, _)) = job.record {
+            reactor.record(facts);
+        }
         Ok((reactor, addresses))
     });
     let mut reactor = match made {
@@ -161,6 +172,10 @@ fn turn<W: World>(
     };
     if let Err(error) = reactor.run() {
         log::error!(target: "readyloop", "the loop ended: {error}");
+    }
+    if let Some((_, model)) = &job.record {
+        let left = Some(Recording::of(reactor.env(), model));
+        *recording.lock().unwrap_or_else(PoisonError::into_inner) = left;
     }
     let snapshot = Snapshot::of(reactor.env());
     let left = snapshot.live;
@@ -225,6 +240,12 @@ impl Running for Loops {
             thread.and_then(|thread| thread.join().ok()).unwrap_or(0)
         };
         self.loops.iter().map(join).sum()
+    }
+
+    fn recordings(&self) -> Vec<Recording> {
+        let take =
+            |one: &Looped| one.recording.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.loops.iter().filter_map(take).collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod threading;
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use super::banner::{self, Note};
 use super::cpus::Cpus;
 use super::failure::{Failure, Kind as Fault};
+use super::flight;
 use super::row::Kind;
 use super::tls::Secure;
 use crate::Limits;
@@ -145,6 +147,8 @@ pub(super) struct Setup {
     pub(super) elsewhere: Option<Cpus>,
     pub(super) control: bool,
     pub(super) quiet: bool,
+    /// Where the last facts go at the end, and how many.
+    pub(super) record: Option<(PathBuf, usize)>,
 }
 
 /// True if models serve such a row.
@@ -167,6 +171,10 @@ pub(super) fn run(setup: &Setup) -> Result<(), Failure> {
     let Started { running, addresses } = match setup.model {
         Model::Blocking | Model::Threads | Model::Pool(_) => threading::start(setup)?,
         Model::Spin | Model::Level | Model::Loop | Model::Loops(_) => looping::start(setup)?,
+        Model::Go if setup.record.is_some() => {
+            let what = "--record: not with --model go, which is another program";
+            return Err(Failure::new(Fault::Usage, what));
+        }
         Model::Go => return Err(goroutines::become_server(setup)),
     };
     let options = options::of(setup);
@@ -181,6 +189,10 @@ pub(super) fn run(setup: &Setup) -> Result<(), Failure> {
     }
     let left = running.wait();
     desk.close();
+    if let Some((file, _)) = &setup.record {
+        let recordings = running.recordings();
+        recordings.iter().enumerate().for_each(|(number, each)| flight::keep(file, number, each));
+    }
     let totals = running.totals();
     log::info!(target: "readyloop", "ended: {} connections, {} replies", totals.calls.accepts, totals.responses);
     if left > 0 {

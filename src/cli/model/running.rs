@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::measure::{Calls, Turns};
+use crate::scope::recording::Recording;
 use crate::socket::Address;
 
 /// Totals since the start.
@@ -26,6 +27,9 @@ pub(super) trait Running: Send + Sync {
     fn stop(&self);
     /// Waits until it has ended. Answers how many connections were left open.
     fn wait(&self) -> u64;
+    /// What was recorded, once it has ended: one for each loop, or one for all threads. Nothing if
+    /// nothing was to be.
+    fn recordings(&self) -> Vec<Recording>;
 }
 
 /// What starting a model gives.

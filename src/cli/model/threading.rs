@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::running::{Running, Started, Totals};
 use super::{Model, Setup, service};
+use crate::Limits;
 use crate::app::echo::Echo;
-use crate::blocking::{self, Blocking, Gate, Make, Row};
+use crate::blocking::{self, Blocking, Gate, Make, Recorded, Row};
 use crate::cli::failure::Failure;
 use crate::cli::row::Kind;
 use crate::measure::Calls;
+use crate::scope::recording::{Header, Recording};
 
 /// Bytes of a thread's stack where there may be many. TLS handshakes need the most of it; what is
 /// not touched is not taken.
@@ -36,16 +38,27 @@ pub(super) fn start(setup: &Setup) -> Result<Started, Failure> {
         let tls = setup.secure.as_ref().filter(|_| kind == Kind::Https);
         Row { how: post.how.clone(), service: make, tls: tls.map(|secure| secure.config.clone()) }
     };
-    let server = Blocking::start(how, setup.posts.iter().map(row).collect(), setup.limits.clone())?;
+    let rows = setup.posts.iter().map(row).collect();
+    let facts = setup.record.as_ref().map(|(_, facts)| *facts);
+    let server = Blocking::start_recorded(how, rows, setup.limits.clone(), facts)?;
     let addresses = server.addresses().to_vec();
-    Ok(Started { running: Arc::new(Threaded(server.gate())), addresses })
+    let running = Threaded {
+        gate: server.gate(),
+        model: setup.model.to_string(),
+        limits: setup.limits.clone(),
+    };
+    Ok(Started { running: Arc::new(running), addresses })
 }
 
-struct Threaded(Arc<Gate>);
+struct Threaded {
+    gate: Arc<Gate>,
+    model: String,
+    limits: Limits,
+}
 
 impl Running for Threaded {
     fn totals(&self) -> Totals {
-        let totals = self.0.totals();
+        let totals = self.gate.totals();
         let calls = Calls {
             polls: 0,
             reads: totals.reads,
@@ -57,14 +70,22 @@ impl Running for Threaded {
     }
 
     fn drain(&self, time: Duration) {
-        self.0.drain(time);
+        self.gate.drain(time);
     }
 
     fn stop(&self) {
-        self.0.stop();
+        self.gate.stop();
     }
 
     fn wait(&self) -> u64 {
-        self.0.wait()
+        self.gate.wait()
+    }
+
+    fn recordings(&self) -> Vec<Recording> {
+        let recorded = self.gate.recorded().map(|(Recorded { records, labels, lost }, began)| {
+            let header = Header { lost, ..Header::new(&self.model, began, &self.limits) };
+            Recording { header, records, labels, cut: None }
+        });
+        recorded.into_iter().collect()
     }
 }

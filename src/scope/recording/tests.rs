@@ -180,7 +180,9 @@ fn an_error_says_where_and_what() {
 
 #[test]
 fn a_recording_may_be_cut_off_anywhere() {
-    let bytes = written(&recording());
+    let mut short = recording();
+    short.records.truncate(16);
+    let bytes = written(&short);
     let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
     for end in first + 1..bytes.len() {
         let back = Recording::read(&bytes[..end]).unwrap();

@@ -3,7 +3,7 @@ import { count, el, put, svg, time } from "./tell.js";
 
 const KINDS = [
   ["busy", "Work of a turn", "from the end of one wait to the next"],
-  ["lag", "Lag", "what somebody waits who comes at any moment"],
+  ["lag", "Lag", "of who comes at any moment"],
   ["late", "Lateness", "of timers, when they were looked at"],
   ["ready", "Events of a turn", "how many each wait found"],
 ];
@@ -55,11 +55,11 @@ class Bars {
       this.#bars[i].classList.toggle("over", this.#kind !== "ready" && limit !== null && 2 ** (i + from) > limit);
     });
     const all = counts.reduce((sum, n) => sum + n, 0);
-    const bound = this.#kind === "ready" ? (i) => String(i ? 2 ** i - 1 : 0) : (i) => time(2 ** i);
+    const bound = this.#kind === "ready" ? (i) => String(i ? 2 ** i - 1 : 0) : (i) => (i ? time(2 ** i) : "0");
     const ends = this.#kind === "ready" ? ["0", "15", "16 k"] : ["256 ns", "1 ms", "17 s"];
     if (!this.#marks.firstChild) this.#marks.append(...ends.map((text) => el("span", {}, text)));
     put(this.#told, all
-      ? `half ≤ ${below(counts, 0.5, bound)}, 99 % ≤ ${below(counts, 0.99, bound)}, all ≤ ${below(counts, 1, bound)} of ${count(all)}`
+      ? `half ≤ ${below(counts, 0.5, bound)} · 99 % ≤ ${below(counts, 0.99, bound)} · most ${below(counts, 1, bound)} · ${count(all)}`
       : "none yet");
   }
 }

@@ -6,7 +6,7 @@ const MOST = 24;
 
 const CAUSE = {
   computing: "It was computing: that is work for another thread.",
-  parked: "The thread was parked: asleep, or waiting for a disk or a lock.",
+  parked: "The thread was parked: asleep, waiting for a disk or a lock, or not given a CPU.",
 };
 
 export class Findings {
@@ -35,7 +35,8 @@ export class Findings {
     for (const found of findings ?? []) {
       // The same call is among the stalls, with more to say of it.
       if (found.kind === "blocked-handler" && stalls.length) continue;
-      this.#item(`${found.kind} ${found.token}`, found.kind, found.token, found.at, () => found.text, "");
+      const often = found.times > 1 ? `Seen ${count(found.times)} times.` : "";
+      this.#item(`${found.kind} ${found.token}`, found.kind, found.token, found.at, () => found.text, often);
     }
     this.#calm.hidden = this.#items.size > 0;
   }

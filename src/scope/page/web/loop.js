@@ -2,7 +2,7 @@
 // draws them. Nothing is asked for while it is paused, or while nobody looks.
 import { Spreads } from "./bars.js";
 import { Findings } from "./findings.js";
-import { Rows } from "./rows.js";
+import { reading, Rows } from "./rows.js";
 import { Story } from "./story.js";
 import { Strip, told } from "./strip.js";
 import { $, bytes, count, el, mark, put, time } from "./tell.js";
@@ -29,6 +29,7 @@ const strip = new Strip($("strip"), (turn) => tellTurn(turn ?? stepped()));
 const spreads = new Spreads($("spreads"));
 const story = new Story();
 const rows = new Rows($("rows"), (token) => follow(token === page.followed ? null : token));
+$("reading").append(reading());
 const findings = new Findings($("findings"), follow);
 
 // ---- the stream

@@ -20,6 +20,21 @@ function track(states, y, name) {
   return group;
 }
 
+/** The tracks in large, with the names of their states. */
+export function reading() {
+  const [wide, left] = [104, 92];
+  const picture = svg("svg", { viewBox: "0 0 680 150", role: "img", "aria-label": [LIFE, HTTP, WEBSOCKET].map((states) => states.join(", then ")).join("; ") });
+  for (const [y, name, states] of [[26, "connection", LIFE], [76, "HTTP/1.1", HTTP], [138, "WebSocket", WEBSOCKET]]) {
+    const x = (i) => left + 20 + i * wide;
+    picture.append(svg("text", { x: 0, y: y + 4, class: "who" }, name), svg("path", { d: `M${x(0)} ${y}H${x(states.length - 1)}`, class: "machine-line" }));
+    if (states === HTTP) picture.append(svg("path", { d: `M${x(4)} ${y}C${x(4)} ${y + 32} ${x(1)} ${y + 32} ${x(1)} ${y}`, class: "machine-line" }));
+    for (const [i, state] of states.entries()) {
+      picture.append(svg("circle", { cx: x(i), cy: y, r: 6 }), svg("text", { x: x(i), y: y - 12 }, state));
+    }
+  }
+  return picture;
+}
+
 class Machine {
   #tracks = { life: track(LIFE, 7, "life"), http: track(HTTP, 20, "http"), websocket: track(WEBSOCKET, 20, "websocket") };
   #word = el("span");
@@ -28,7 +43,7 @@ class Machine {
   constructor(cell) { cell.append(this.#picture, this.#word); }
 
   show({ kind, life, stage, paused, full, queued }) {
-    const isStream = !["listener", "datagram"].includes(kind);
+    const isStream = !["listener", "datagram", "unknown"].includes(kind) || life !== "unknown";
     mark(this.#picture, "hidden", !isStream);
     for (const [name, states] of [["http", HTTP], ["websocket", WEBSOCKET]]) {
       this.#tracks[name].classList.toggle("off", !states.includes(stage));
@@ -36,10 +51,10 @@ class Machine {
     for (const node of this.#picture.querySelectorAll("circle")) {
       node.classList.toggle("lit", [life, stage].includes(node.dataset.state));
     }
-    const words = isStream ? [life, stage].filter((word) => word !== "unknown") : [paused ? "accepting paused" : kind === "listener" ? "accepting" : "open"];
+    const words = isStream ? [life, stage].filter((word) => word !== "unknown") : [kind !== "listener" ? "open" : paused ? "accepting paused" : "accepting"];
     if (full) words.push("full");
     if (queued) words.push("queued");
-    put(this.#word, words.join(" · ") || "not heard of yet");
+    put(this.#word, words.join(" · ") || "begins");
     this.#word.classList.toggle("bad", paused || full);
   }
 }
@@ -95,13 +110,17 @@ class Row {
     this.#before = told.busy;
     this.#swatch.style.background = colour(told.token, dark);
     const others = told.kind === "accepted" || told.kind === "unknown" ? "" : `${told.kind} `;
-    const peer = ["listener", "datagram"].includes(told.kind) ? "" : told.peer;
-    put(this.#who, `${others}${peer}`.trim() || told.kind);
+    const peer = ["accepted", "dialled", "adopted"].includes(told.kind) ? told.peer : "";
+    put(this.#who, `${others}${peer}`.trim() || "unknown");
     mark(this.#name, "aria-pressed", followed === told.token);
     mark(this.node, "class", [told.me && "mine", (told.stalls || told.full || told.paused) && "trouble", followed === told.token && "followed"].filter(Boolean).join(" ") || null);
     this.#machine.show(told);
-    put(cells.label, (told.label || "–") + (told.me ? " (an observer)" : ""));
-    this.#backlog.show(told.unsent, told.full, limits);
+    for (const [key, has] of [["label", told.label], ["unsent", told.unsent || told.calls], ["requests", told.requests], ["times", told.calls], ["due", told.due !== null]]) {
+      cells[key].classList.toggle("nothing", !has);
+    }
+    put(cells.label, told.label || "–");
+    cells.label.title = told.me ? `${told.label}: an observer` : told.label;
+    this.#backlog.show(told.unsent, told.full, told.kind === "listener" ? null : limits);
     put(cells.moved, told.kind === "listener" ? `${count(told.reads)} accepted` : `${bytes(told.in)} / ${bytes(told.out)}`);
     put(cells.requests, told.requests ? count(told.requests) : "–");
     put(cells.times, told.calls ? `${time(told.busy)} / ${time(told.longest)}` : "–");

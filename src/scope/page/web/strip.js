@@ -3,6 +3,8 @@
 import { colour, el, isDark, time } from "./tell.js";
 
 const GAP = 1;
+/** Room for the scale. */
+const MARGIN = 44;
 const WIDEST = 14;
 const FLOOR = 2; // 100 ns, as a power of ten
 const TOP = 9; // 1 s
@@ -13,6 +15,7 @@ const share = (ns) => Math.min(1, Math.max(0.03, (Math.log10(Math.max(ns, 1)) - 
 export class Strip {
   #box;
   #canvas;
+  #probe = el("i", { hidden: "" });
   #shown = [];
   #cursor = -1;
   #pointed = -1;
@@ -25,6 +28,7 @@ export class Strip {
     this.#box = box;
     this.#canvas = box.querySelector("canvas");
     this.#select = select;
+    box.append(this.#probe);
     box.addEventListener("pointermove", (event) => this.#point(event.offsetX));
     box.addEventListener("pointerleave", () => this.#point(-1));
     new ResizeObserver(() => this.draw()).observe(box);
@@ -36,10 +40,16 @@ export class Strip {
     this.draw();
   }
 
-  /** How many turns there is room for. */
-  get room() { return Math.max(20, Math.floor(this.#canvas.clientWidth / (WIDEST - 4))); }
+  /** A colour of the style sheet, as a canvas understands it. */
+  #named(name) {
+    this.#probe.style.color = `var(${name})`;
+    return getComputedStyle(this.#probe).color;
+  }
 
-  #width() { return Math.min(WIDEST, this.#canvas.clientWidth / Math.max(this.#shown.length, 1)); }
+  /** How many turns there is room for. */
+  get room() { return Math.max(20, Math.floor((this.#canvas.clientWidth - MARGIN) / (WIDEST - 4))); }
+
+  #width() { return Math.min(WIDEST, (this.#canvas.clientWidth - MARGIN) / Math.max(this.#shown.length, 1)); }
 
   #point(x) {
     const pointed = x < 0 ? -1 : Math.floor((x - this.#left()) / this.#width());
@@ -62,9 +72,7 @@ export class Strip {
     const at = this.#canvas.getContext("2d");
     at.setTransform(scale, 0, 0, scale, 0, 0);
     at.clearRect(0, 0, width, height);
-    const look = getComputedStyle(this.#box);
-    const named = (name) => look.getPropertyValue(name);
-    const paint = { at, dark: isDark(), bad: named("--bad"), wait: named("--wait"), line: named("--line"), soft: named("--soft"), ink: named("--ink") };
+    const paint = { at, dark: isDark(), bad: this.#named("--bad"), wait: this.#named("--wait"), line: this.#named("--line"), soft: this.#named("--soft"), edge: this.#named("--edge"), ink: this.#named("--ink") };
     const zero = Math.round(height * 0.68);
     this.#grid(paint, width, zero, height);
     const column = this.#width();
@@ -73,6 +81,10 @@ export class Strip {
       if (i === this.#cursor || i === this.#pointed) {
         at.fillStyle = paint.line;
         at.fillRect(x - GAP / 2, 0, column, height);
+      }
+      if (turn.gap) {
+        at.fillStyle = paint.soft;
+        for (let y = 2; y < height; y += 5) at.fillRect(x - 1, y, 1, 2);
       }
       this.#turn(paint, turn, x, Math.max(1, column - GAP), zero, height);
       if (i === this.#cursor) {
@@ -85,15 +97,18 @@ export class Strip {
   #grid({ at, line, soft }, width, zero, height) {
     at.font = "10px system-ui, sans-serif";
     at.textBaseline = "middle";
-    for (const [ns, text] of [[1e3, "1 µs"], [1e5, "100 µs"], [1e7, "10 ms"], [1e9, "1 s"]]) {
+    at.textAlign = "right";
+    for (const [ns, text] of [[1e3, "1 µs"], [1e4, "10"], [1e5, "100"], [1e6, "1 ms"], [1e7, "10"], [1e8, "100"], [1e9, "1 s"]]) {
       const y = Math.max(6, Math.round(zero - share(ns) * (zero - 4)));
       at.fillStyle = line;
-      at.fillRect(0, y, width, 1);
+      at.fillRect(MARGIN, y, width, 1);
       at.fillStyle = soft;
-      at.fillText(text, 4, Math.max(y - 6, 6));
+      at.fillText(text, MARGIN - 6, y);
     }
+    at.fillStyle = line;
+    at.fillRect(MARGIN, zero, width, 1);
     at.fillStyle = soft;
-    at.fillText("waited", 4, Math.min(zero + 12, height - 6));
+    at.fillText("waited", MARGIN - 6, Math.min(zero + 14, height - 6));
   }
 
   #turn(paint, turn, x, width, zero, height) {
@@ -102,7 +117,7 @@ export class Strip {
     at.fillStyle = paint.wait;
     if (waited > 0) at.fillRect(x, zero + 1, width, Math.max(1, share(waited) * (height - zero - 4)));
     const tall = share(turn.busy) * (zero - 4);
-    at.fillStyle = turn.busy >= this.#stall ? paint.bad : paint.soft;
+    at.fillStyle = paint.edge;
     at.fillRect(x, zero - tall, width, tall);
     let y = zero;
     for (const part of turn.parts) {

@@ -1,0 +1,134 @@
+//! Lesson 8, repaired: a broadcaster that stops at a high watermark, and says what was missed.
+//!
+//! The same as its broken twin but for [`offer`]: whoever is too slow loses whole messages.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll};
+use readyloop::cli::learn::{Stage, anywhere, limits, whose};
+use readyloop::probe::Fact;
+use readyloop::{CloseReason, Token};
+
+use super::client::{connect, message, read};
+
+const MESSAGES: usize = 60;
+/// From so many unsent bytes on a reader gets no more messages, until there are only so many.
+const HIGH: usize = 256 * 1024;
+const LOW: usize = 64 * 1024;
+
+type Readers = HashMap<Token, Reader>;
+
+struct Reader {
+    socket: TcpStream,
+    backlog: Vec<u8>,
+    /// Messages that it was not offered since it was full.
+    missed: usize,
+    /// The longest that the backlog has been.
+    most: usize,
+}
+
+/// Round after round: the broadcaster on this thread, two readers on others.
+pub fn run(stage: &Stage) -> io::Result<()> {
+    while stage.another_round() {
+        let (listener, door, mut poll) =
+            (TcpListener::bind(anywhere())?, stage.token(), Poll::new()?);
+        let mut readers = Readers::new();
+        let (asleep, awake) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(1)));
+        let clients = [&awake, &asleep].map(|starts| {
+            let client = connect(&listener)?;
+            let (token, socket) = stage.accept(door, &listener)?;
+            socket.set_nonblocking(true)?;
+            let mut socket = TcpStream::from_std(socket);
+            stage.watch(token, poll.registry(), &mut socket, Interest::WRITABLE)?;
+            readers.insert(token, Reader { socket, backlog: Vec::new(), missed: 0, most: 0 });
+            let starts = Arc::clone(starts);
+            io::Result::Ok(thread::spawn(move || read(client, &starts)))
+        });
+        stage.close(door, listener, CloseReason::Finished);
+        for number in 0..MESSAGES {
+            for (token, reader) in &mut readers {
+                offer(stage, *token, reader, number);
+                flush(stage, *token, reader)?;
+            }
+            turn(stage, &mut poll, &mut readers)?;
+        }
+        asleep.wait();
+        while stage.goes_on() && readers.values().any(|reader| !reader.backlog.is_empty()) {
+            turn(stage, &mut poll, &mut readers)?;
+        }
+        let most = readers.values().map(|reader| reader.most).max().unwrap_or(0);
+        let text = format!("at most {} KiB were kept for one reader", most / 1024);
+        if most < limits().backlog_cap {
+            stage.well(&text)
+        } else {
+            stage.fault(&text)
+        }
+        readers.drain().for_each(|(token, reader)| {
+            stage.close(token, reader.socket, CloseReason::Finished);
+        });
+        for (name, client) in ["quick", "slow"].iter().zip(clients) {
+            let read = client?.join().map_err(|_| io::Error::other("a reader panicked"))?;
+            let (whole, missed) = read?;
+            stage.say(&format!("the {name} reader has read {whole} messages; it missed {missed}"));
+        }
+    }
+    Ok(())
+}
+
+fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers) -> io::Result<()> {
+    let mut events = Events::with_capacity(64);
+    stage.poll(poll, &mut events, Duration::from_millis(2))?;
+    for event in &events {
+        stage.event(whose(event), event);
+        if let Some(reader) = readers.get_mut(&whose(event)) {
+            flush(stage, whose(event), reader)?;
+        }
+    }
+    Ok(())
+}
+
+/// HERE: a message goes to the backlog whole, or not at all.
+fn offer(stage: &Stage, token: Token, reader: &mut Reader, number: usize) {
+    let unsent = reader.backlog.len();
+    if unsent >= HIGH || reader.missed > 0 {
+        if reader.missed == 0 {
+            stage.note(Fact::HighWater { token, unsent });
+        }
+        reader.missed += 1;
+    } else {
+        reader.backlog.extend(message(number));
+    }
+}
+
+/// There is room again: the reader is told what it has missed, between two messages.
+fn resume(stage: &Stage, token: Token, reader: &mut Reader) {
+    let unsent = reader.backlog.len();
+    if reader.missed > 0 && unsent <= LOW {
+        stage.note(Fact::LowWater { token, unsent });
+        reader.backlog.extend(format!("missed {}\n", std::mem::take(&mut reader.missed)).bytes());
+    }
+}
+
+/// Writes until all is gone or the system takes no more; it will tell when there is room again.
+fn flush(stage: &Stage, token: Token, reader: &mut Reader) -> io::Result<()> {
+    loop {
+        resume(stage, token, reader);
+        if reader.backlog.is_empty() {
+            break;
+        }
+        match stage.write(token, &mut reader.socket, &reader.backlog) {
+            Ok(count) => drop(reader.backlog.drain(..count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    reader.most = reader.most.max(reader.backlog.len());
+    stage.keep(token, reader.backlog.len());
+    Ok(())
+}
