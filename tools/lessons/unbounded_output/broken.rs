@@ -5,17 +5,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
-use readyloop::cli::learn::{Stage, anywhere, limits, whose};
+use readyloop::cli::learn::{Stage, limits, whose};
 use readyloop::{CloseReason, Token};
 
-use super::client::{connect, message, read};
+use super::client::{connect, listen, message, read};
 
 const MESSAGES: usize = 60;
 
@@ -31,8 +30,7 @@ struct Reader {
 /// Round after round: the broadcaster on this thread, two readers on others.
 pub fn run(stage: &Stage) -> io::Result<()> {
     while stage.another_round() {
-        let (listener, door, mut poll) =
-            (TcpListener::bind(anywhere())?, stage.token(), Poll::new()?);
+        let (listener, door, mut poll) = (listen()?, stage.token(), Poll::new()?);
         let mut readers = Readers::new();
         let (asleep, awake) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(1)));
         let clients = [&awake, &asleep].map(|starts| {
