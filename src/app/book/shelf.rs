@@ -131,7 +131,11 @@ impl Shelf {
         for (number, volume) in self.pages.iter().enumerate() {
             let here = if number == at { " aria-current=\"page\"" } else { "" };
             let (address, title) = (self.address(volume.name), Text(volume.title));
-            let _ = write!(html, "<li><a href=\"{address}\"{here}>{title}</a>");
+            let _ = write!(html, "<li><a href=\"{address}\"{here}>");
+            if self.part == Part::Chapters && number > 0 {
+                let _ = write!(html, "{number} ");
+            }
+            let _ = write!(html, "{title}</a>");
             if number == at && !sections.is_empty() {
                 html.push_str("\n<ul>\n");
                 for markup::Section { id, text } in sections {
