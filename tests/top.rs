@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -229,6 +230,27 @@ impl Drop for Shown {
     }
 }
 
+#[test]
+fn it_ends_with_its_terminal() {
+    let (address, told) = streaming();
+    let Some(mut shown) = Shown::start(address, &[]) else { return };
+    shown.wait_for("process ");
+    let number: i32 = shown.wait_for("\r\n").trim().parse().expect("a process number");
+    told.recv_timeout(PATIENCE).expect("asked");
+    shown.wait_for("computing");
+    drop(shown);
+    let until = Instant::now() + PATIENCE;
+    // It is nobody's child any more; whoever inherits it reaps it.
+    let runs = || {
+        std::fs::read_to_string(format!("/proc/{number}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while cfg!(target_os = "linux") && runs() {
+        assert!(Instant::now() < until, "{number} still runs");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A server of streams: each has one sample, and ends when `stop` says so.
 fn streaming() -> (SocketAddr, Receiver<String>) {
     let mut kept = Vec::new();
@@ -293,4 +315,91 @@ fn a_signal_ends_it_and_the_terminal_is_as_it_was() {
     assert!(before.contains("\x1b[38;"), "{before}");
     kill(Pid::from_raw(number), Signal::SIGTERM).expect("it runs");
     shown.ends();
+}
+
+/// At a port that the system chooses.
+const ANYWHERE: [&str; 2] = ["--http", "0"];
+
+/// A running `serve`, with its user data in a folder of its own.
+struct Serving {
+    child: Child,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Serving {
+    fn start(name: &str, arguments: &[&str]) -> Serving {
+        let folder = std::env::temp_dir().join(format!("readyloop-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_readyloop"));
+        command.args(["serve", "--only", "http"]).args(arguments);
+        command.env("XDG_DATA_HOME", &folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().expect("the command starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut lines = stdout.lines().map_while(Result::ok).take(20);
+        let row =
+            lines.find(|line| line.trim_start().starts_with("http ")).expect("a row of the banner");
+        let address = row.split_whitespace().nth(1).expect("an address").parse();
+        Serving { child, address: address.expect("an address"), folder }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn the_real_server_is_shown() {
+    let serving = Serving::start("top", &ANYWHERE);
+    let mut stream = TcpStream::connect(serving.address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+    stream.write_all(b"GET /json HTTP/1.1\r\nHost: a\r\n\r\n").expect("it reads");
+    stream.read_exact(&mut [0; 20]).expect("it answers");
+    let address = serving.address.to_string();
+    let (code, out, err) = said(top(&["--once", &address]));
+    assert_eq!((code, err.as_str()), (0, ""));
+    for wanted in ["connections  2\n", "GET /json", "(this view)", "turn time    p50 ≤"] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+    let (_, json, _) = said(top(&["--json", &address]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    let Some(mut shown) = Shown::start(serving.address, &[]) else { return };
+    shown.wait_for("/json");
+    // The one that is not the view's own is the second by its name.
+    shown.type_keys("/json\r\r");
+    shown.wait_for("calls of its session");
+    shown.wait_for("data");
+    shown.type_keys("q");
+    shown.ends();
+}
+
+#[test]
+fn a_server_that_goes_away_is_said_and_found_again() {
+    let serving = Serving::start("top-gone", &ANYWHERE);
+    let address = serving.address;
+    let Some(mut shown) = Shown::start(address, &[]) else { return };
+    shown.wait_for("this");
+    drop(serving);
+    shown.wait_for("nobody");
+    let serving = Serving::start("top-back", &["--http", &address.to_string()]);
+    assert_eq!(serving.address, address);
+    // On screen the same words are not written twice: the server knows that it is watched again.
+    let until = Instant::now() + PATIENCE;
+    while !said(top(&["--json", &address.to_string()])).1.contains("GET /_loop/events") {
+        assert!(Instant::now() < until, "it has not come back");
+    }
+    shown.type_keys("q");
+    shown.ends();
+}
+
+#[test]
+fn a_scope_that_is_off_is_said_with_how_to_turn_it_on() {
+    let serving = Serving::start("top-off", &[&ANYWHERE[..], &["--scope", "off"]].concat());
+    let (code, _, err) = said(top(&[&serving.address.to_string()]));
+    assert!(code == 1 && err.contains("--scope on"), "{err}");
 }

@@ -326,6 +326,21 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_before_a_panic_is_written() {
+        let name = format!("readyloop-flight-{}.jsonl", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        let flight = Flight { scope: true, scope_facts: 64, record: Some(file.clone()) };
+        let mut reactor = Reactor::new(crate::Limits::default()).unwrap();
+        let recorder = flight.start(&mut reactor, None).unwrap();
+        reactor.handle().exec(|_| resume_unwind(Box::new("a bug"))).unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| recorder.run(&mut reactor)));
+        assert_eq!(ended.unwrap_err().downcast_ref(), Some(&"a bug"));
+        let recording = Recording::read(&fs::read(&file).unwrap()[..]).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(recording.cut.is_none() && !recording.records.is_empty());
+    }
+
+    #[test]
     fn a_file_is_wanted_once_a_minute() {
         let mut stalls = Stalls::default();
         let wanted = [0, 1_000, 59_000, 61_000, 62_000]

@@ -64,6 +64,8 @@ knobs! {
         "How long a connection that closes may go on sending";
     Time drain_idle "drain-idle" false
         "While draining: how long an idle connection is still listened to";
+    Time stall "stall" false
+        "A call that holds the loop for so long is logged and recorded as a stall";
     LongSize body_bytes "max-body" true
         "Bytes of a request body; more is 413";
     Size request_line "max-request-line" false

@@ -190,7 +190,7 @@ impl Serve {
         signals::watch(&mut reactor, self.drain, reload, recorder.on_signal())?;
         if !self.quiet {
             let mut notes = self.notes(secure, descriptors, connections);
-            notes.splice(0..0, page_note(&rows).into_iter().chain(data));
+            notes.splice(0..0, page_note(&rows, audience.is_some()).into_iter().chain(data));
             notes.extend(recorder.note());
             banner::print(banner::render("one thread, one loop", &rows, &notes).as_bytes());
         }
@@ -401,13 +401,18 @@ impl Serve {
 }
 
 /// Where a browser finds the page.
-fn page_note(rows: &[Row]) -> Option<Note> {
+fn page_note(rows: &[Row], has_scope: bool) -> Option<Note> {
     let lines: Vec<_> = rows
         .iter()
         .filter(|row| row.name == Kind::Http.name())
         .filter_map(|row| row.try_it.split(' ').find(|word| word.starts_with("http://")))
         .filter(|url| !url.contains("//localhost/"))
-        .map(|url| format!("{} shows it all, live", url.trim_end_matches("plaintext")))
+        .map(|url| url.trim_end_matches("plaintext"))
+        .flat_map(|url| {
+            let scope = has_scope.then(|| format!("{url}_loop shows the loop itself"));
+            [Some(format!("{url} shows it all, live")), scope]
+        })
+        .flatten()
         .collect();
     (!lines.is_empty()).then_some(Note { name: "page", lines })
 }

@@ -6,8 +6,11 @@ use super::check::Check;
 use crate::probe::Recorder;
 
 /// Whether the run of `seed` is recorded, and how many facts are kept: few, so that the ring goes
-/// round.
-pub(super) fn facts(seed: u64) -> Option<usize> {
+/// round, unless somebody wants them `all`.
+pub(super) fn facts(seed: u64, all: bool) -> Option<usize> {
+    if all {
+        return Some(1 << 16);
+    }
     seed.is_multiple_of(2).then_some(256)
 }
 

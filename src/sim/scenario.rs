@@ -22,7 +22,7 @@ use super::service::{self, Checks, Dialogue, Pairs};
 use super::web::Web;
 use super::witness::{Watched, Watching};
 use crate::limits::Limits;
-use crate::probe::Counters;
+use crate::probe::{Counters, Record};
 use crate::reactor::world::Listen;
 use crate::reactor::{Dial, Handle, Reactor, Rule};
 use crate::session::http::Http;
@@ -46,6 +46,10 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// Every step, if the scenario was [`traced`](Scenario::traced).
     pub trace: Vec<String>,
+    /// The facts, if the scenario was [`recorded`](Scenario::recorded): the last 65,536.
+    pub records: Vec<Record>,
+    /// The bounds of the loop.
+    pub limits: Limits,
     /// The loop's totals.
     pub counters: Counters,
     /// How much virtual time passed.
@@ -59,18 +63,25 @@ pub struct Report {
 pub struct Scenario {
     seed: u64,
     traced: bool,
+    recorded: bool,
     broken: Option<Rule>,
 }
 
 impl Scenario {
     /// The scenario of `seed`.
     pub fn new(seed: u64) -> Self {
-        Scenario { seed, traced: false, broken: None }
+        Scenario { seed, traced: false, recorded: false, broken: None }
     }
 
     /// Keeps a line for each step.
     pub fn traced(mut self) -> Self {
         self.traced = true;
+        self
+    }
+
+    /// Keeps the facts that the loop records of itself.
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
         self
     }
 
@@ -138,6 +149,7 @@ pub(super) struct Run {
     enough: usize,
     /// Facts of the loop's own recorder that were compared.
     read: u64,
+    recorded: bool,
 }
 
 impl Run {
@@ -157,7 +169,7 @@ impl Run {
         if let Some(rule) = scenario.broken {
             reactor.break_rule(rule);
         }
-        if let Some(facts) = record::facts(scenario.seed) {
+        if let Some(facts) = record::facts(scenario.seed, scenario.recorded) {
             reactor.record(facts);
         }
         let handle = reactor.handle();
@@ -180,6 +192,7 @@ impl Run {
             // Whoever breaks a rule wants to know whether it is noticed, not how often.
             enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
             read: 0,
+            recorded: scenario.recorded,
         };
         run.populate(calm);
         run.plan_calls(calm);
@@ -306,6 +319,11 @@ impl Run {
             self.reactor.world().watch_over(None);
         }
         let counters = self.reactor.counters().clone();
+        let limits = self.reactor.env().limits.clone();
+        let records = match self.recorded {
+            true => self.reactor.env().recorder.since(0).1.copied().collect(),
+            false => Vec::new(),
+        };
         self.reactor.world().judge_counters(&counters);
         self.checks.borrow_mut().excuses.dropping = true;
         let (net, peers) = {
@@ -321,7 +339,7 @@ impl Run {
         let mut check = self.checks.borrow_mut();
         let trace = check.take_trace();
         let violations = std::mem::take(&mut check.violations);
-        Report { seed: self.seed, violations, trace, counters, time, got }
+        Report { seed: self.seed, violations, trace, records, limits, counters, time, got }
     }
 
     /// What a host does between two turns.

@@ -16,6 +16,16 @@ const FILL = {
     await say(page, "It turns, and nobody waits.");
     await sees(page, "#log .mine", "nobody waits");
   },
+  "/_loop": async (page) => {
+    await sees(page, "#state.on", "live");
+    await sees(page, "#rows tr.mine");
+    await page.locator("summary").click();
+    await page.locator("#rows tr.mine button.name").first().click();
+    await sees(page, "#story li");
+    await page.locator("#pause").click();
+    await page.keyboard.press("ArrowLeft");
+    await sees(page, "#turn .when");
+  },
   "/push": async (page) => {
     await connected(page);
     await publish(page, '{"hello": "world"}');
@@ -29,7 +39,7 @@ const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth 
 
 export default async function look(stage) {
   for (const [path, fill] of Object.entries(FILL)) {
-    const name = path === "/" ? "home" : path.slice(1);
+    const name = path === "/" ? "home" : path.replace(/\W|_/g, "");
     const page = await stage.page(path);
     if (path === "/chat") {
       await stage.check("axe finds nothing at the room's door", () => stage.axe(page));
@@ -55,7 +65,7 @@ export default async function look(stage) {
   }
 
   await stage.check("no page broke its policy, asked another origin, or complained", async () => {
-    equal([...stage.visited].sort(), ["/", "/chat", "/notes", "/push"]);
+    equal([...stage.visited].sort(), ["/", "/_loop", "/chat", "/notes", "/push"]);
     equal(stage.complaints, []);
   });
 }

@@ -3,6 +3,7 @@ import book from "./book.mjs";
 import chat from "./chat.mjs";
 import home from "./home.mjs";
 import look from "./look.mjs";
+import loop from "./loop.mjs";
 import notes from "./notes.mjs";
 import push from "./push.mjs";
 import report from "./report.mjs";
@@ -12,7 +13,7 @@ import { Stage } from "./stage.mjs";
 const stage = new Stage(process.argv[2]);
 try {
   await stage.begin();
-  for (const tests of [home, notes, chat, push, book, restart, report, look]) await tests(stage);
+  for (const tests of [home, notes, chat, push, loop, book, restart, report, look]) await tests(stage);
 } catch (error) {
   stage.bad("everything ended early", error);
 }

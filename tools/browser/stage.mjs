@@ -153,8 +153,30 @@ export class Stage {
     if (code !== 0) throw new Error(`${args[0]} ended with ${code}: ${said.slice(-500)}`);
   }
 
+  /** Has the program ask the server for something until the answer is called. */
+  load(path, ...how) {
+    const child = spawn(this.#program, ["load", ...how, "--duration", "10min", "--warmup", "0s", this.web + path], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    return async () => {
+      child.kill("SIGINT");
+      await within(ended, "the load's end").catch((error) => { child.kill("SIGKILL"); throw error; });
+    };
+  }
+
+  /** Asks for something and takes nothing of the answer. */
+  async deaf(path) {
+    const [host, port] = this.#at.http.split(":");
+    const socket = connect(Number(port), host);
+    this.#sockets.push(socket);
+    socket.on("error", () => {});
+    socket.pause();
+    await within(once(socket, "connect"), "a TCP connection");
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${this.#at.http}\r\n\r\n`);
+    return socket;
+  }
+
   async go(page, path) {
-    this.visited.add(path.replace(/#.*/, ""));
+    this.visited.add(path.replace(/[#?].*/, ""));
     await page.goto(this.web + path);
   }
 

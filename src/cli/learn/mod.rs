@@ -6,6 +6,7 @@
 //! is printed is what happened.
 
 mod lesson;
+mod page;
 mod play;
 mod table;
 
@@ -63,37 +64,44 @@ pub mod programs {
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 8: a backlog without a bound.
     pub mod unbounded_output {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 9: an index for a name.
     pub mod stale_token {
         pub mod broken;
         pub mod repaired;
     }
+
     /// Lesson 10: time that has passed.
     pub mod stale_now {
         pub mod broken;
         pub mod client;
         pub mod repaired;
     }
+
     /// Lesson 11: what a client does not ask.
     pub mod coordinated_omission {
         pub mod broken;
         pub mod repaired;
         pub mod server;
     }
+
     /// Lesson 12: one client after the other.
     pub mod blocking_pair {
         pub mod right;
     }
+
     /// Lesson 13: time-outs and deadlines.
     pub mod time_outs {
         pub mod right;
     }
+
     /// Lesson 14: `WouldBlock`, and the poll.
     pub mod non_blocking {
         pub mod right;
@@ -109,16 +117,19 @@ pub mod programs {
     pub mod datagrams {
         pub mod right;
     }
+
     /// Lesson 17: heart-beats.
     pub mod chat {
         pub mod guest;
         pub mod right;
     }
+
     /// Lesson 18: bytes in, bytes out.
     pub mod tls_handshake {
         pub mod client;
         pub mod right;
     }
+
     /// Lesson 19: a parser that can stop.
     pub mod http_in_pieces {
         pub mod right;
@@ -133,6 +144,7 @@ mod epoll;
 #[path = "../../../tools/lessons/stage.rs"]
 mod stage;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -141,6 +153,7 @@ use signal_hook::consts::signal::{SIGINT, SIGTERM};
 
 use super::banner;
 use super::failure::{Failure, Kind};
+use page::Page;
 
 pub use diary::Diary;
 pub use lesson::{Act, Lesson, Promise};
@@ -165,6 +178,9 @@ pub(super) struct Learn {
     /// Play one round and end; the exit code says whether what the lesson promises has happened
     #[arg(long)]
     once: bool,
+    /// The port of the page, on 127.0.0.1; without it, one that is free
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    port: u16,
 }
 
 impl Learn {
@@ -185,8 +201,10 @@ impl Learn {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
         let stage = Stage::new(Script { once: self.once, aloud: true, stop });
-        banner::print(heading(lesson, act, self.once).as_bytes());
+        let page = Page::open(&stage, lesson, self.port)?;
+        banner::print(heading(lesson, act, page.address, self.once).as_bytes());
         let outcome = play(act, &stage)?;
+        page.close();
         let kept = outcome.keeps(act.promise);
         banner::print(summary(act, &outcome, &kept).as_bytes());
         match kept {
@@ -222,9 +240,15 @@ fn list() -> String {
     text
 }
 
-fn heading(lesson: &Lesson, act: &Act, once: bool) -> String {
+fn heading(lesson: &Lesson, act: &Act, at: SocketAddr, once: bool) -> String {
     let end = if once { "one round" } else { "round after round; Ctrl-C ends it" };
-    format!("Lesson {}, {}: {} ({end})\n\n", lesson.number, act.word, lesson.title)
+    let (number, title, word) = (lesson.number, lesson.title, act.word);
+    format!(
+        "Lesson {number}, {word}: {title} ({end})\n\n  \
+         the loop, live  http://{at}/_loop/\n  the lesson      http://{at}/lesson\n  \
+         the programs    tools/lessons/{}/\n\n",
+        lesson.name
+    )
 }
 
 fn summary(act: &Act, outcome: &Outcome, kept: &Result<(), String>) -> String {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use crate::cli::units;
 use crate::error::CloseReason;
 use crate::probe::{Fact, Label, Record, Spread};
 use crate::scope::recording::{Recording, name};
@@ -133,12 +132,12 @@ impl Sums {
             let name = if place == 0 { "busiest" } else { "" };
             let asked = asked(busy.label, recording);
             let (spent, longest) = (Span(busy.spent), Span(busy.longest));
-            let (got, sent) = (units::show_size(busy.bytes_in), units::show_size(busy.bytes_out));
+            let (got, sent) = (busy.bytes_in, busy.bytes_out);
             let calls = busy.calls;
             line(
                 name,
                 &format!(
-                    "{token} {calls} calls in {spent}, the longest {longest}; {got} in, {sent} out{asked}"
+                    "{token} {calls} calls in {spent}, the longest {longest}; {got} B in, {sent} B out{asked}"
                 ),
             );
         }

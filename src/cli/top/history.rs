@@ -76,20 +76,18 @@ impl History {
             self.turns.pop_back();
         }
         let known = self.turns.back().map(|turn| turn.at);
-        let told = self.calls.back().map(|call| call.began);
         for turn in turns.into_iter().filter(|turn| known.is_none_or(|known| turn.at > known)) {
-            let calls = turn.parts.iter().filter(|part| part.token == follow);
-            for part in calls.filter(|part| told.is_none_or(|told| part.began > told)) {
-                let call = Call { began: part.began, took: part.took, call: part.call.clone() };
-                push(&mut self.calls, call, CALLS);
-            }
+            keep_calls(&mut self.calls, &turn, follow);
             push(&mut self.turns, turn, TURNS);
         }
     }
 
-    /// Another connection is followed, or none.
-    pub(super) fn forget_calls(&mut self) {
+    /// Another connection is followed, or none: its calls in the turns that are still known.
+    pub(super) fn recall(&mut self, follow: &str) {
         self.calls.clear();
+        for turn in &self.turns {
+            keep_calls(&mut self.calls, turn, follow);
+        }
     }
 
     /// Requests a second, lately.
@@ -116,6 +114,16 @@ impl History {
         }
         let before = first.iter().copied().chain(std::iter::repeat(0));
         last.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect()
+    }
+}
+
+/// Keeps the calls of `follow` in a turn, but for those that are known.
+fn keep_calls(calls: &mut VecDeque<Call>, turn: &Turn, follow: &str) {
+    let last = calls.back().map(|call| call.began);
+    let own = turn.parts.iter().filter(|part| part.token == follow);
+    for part in own.filter(|part| last.is_none_or(|last| part.began > last)) {
+        let call = Call { began: part.began, took: part.took, call: part.call.clone() };
+        push(calls, call, CALLS);
     }
 }
 
@@ -168,6 +176,8 @@ mod tests {
         let calls: Vec<_> = history.calls.iter().map(|call| (call.began, call.took)).collect();
         assert_eq!(calls, [(10, 5), (60, 20)]);
         assert_eq!(history.busy(), Some(45.0 / 80.0));
+        history.recall("2.0");
+        assert_eq!(history.calls.len(), 1);
     }
 
     #[test]

@@ -224,7 +224,8 @@ fn count<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     })
 }
 
-/// The bound below which `share` (0 to 1) of a distribution is, in ns; `None` if it is empty.
+/// The bound below which `share` (0 to 1) of a distribution is, in ns; `None` if it is empty. The
+/// first of the powers of two counts what took no time at all.
 pub(super) fn at_most(spread: &[u64], share: f64) -> Option<u64> {
     let all: u64 = spread.iter().sum();
     let wanted = (all as f64 * share).ceil() as u64;
@@ -233,7 +234,10 @@ pub(super) fn at_most(spread: &[u64], share: f64) -> Option<u64> {
         seen += count;
         seen >= wanted && seen > 0
     });
-    found.map(|bits| 1_u64.checked_shl(bits as u32).unwrap_or(u64::MAX))
+    found.map(|bits| match bits {
+        0 => 0,
+        bits => 1_u64.checked_shl(bits as u32).unwrap_or(u64::MAX),
+    })
 }
 
 #[cfg(test)]
@@ -276,6 +280,7 @@ mod tests {
     fn a_share_of_a_distribution_has_its_bound() {
         assert_eq!(at_most(&[], 0.5), None);
         assert_eq!(at_most(&[0, 0], 0.5), None);
+        assert_eq!(at_most(&[9, 1], 0.5), Some(0));
         assert_eq!(at_most(&[0, 0, 99, 1], 0.99), Some(4));
         assert_eq!(at_most(&[0, 0, 99, 1], 1.0), Some(8));
         assert_eq!(at_most(&[0; 200].map(|_: i32| 1), 1.0), Some(u64::MAX));

@@ -164,8 +164,8 @@ impl Screen {
             return self.back();
         }
         self.selected.clone_from(&token);
+        self.history.recall(&token);
         self.followed = Some(token);
-        self.history.forget_calls();
         self.wish()
     }
 
@@ -176,7 +176,6 @@ impl Screen {
             return Act::Draw;
         }
         if self.followed.take().is_some() {
-            self.history.forget_calls();
             return self.wish();
         }
         self.filter.clear();

@@ -61,9 +61,10 @@ impl Trouble {
             Trouble::Status(403) => &[
                 "a scope is shown on the server's own machine only, unless it was told otherwise",
                 "watch it there, or through a tunnel:  ssh -L 8080:127.0.0.1:8080 HOST",
+                "or let everybody look:  readyloop serve --scope-from anywhere",
             ],
             Trouble::Status(404) => &[
-                "readyloop serve has one, unless it was switched off",
+                "readyloop serve has one, unless it was switched off:  --scope on",
                 "a server of your own adds the scope's routes to its router: readyloop::scope",
             ],
             Trouble::Unclear(_) => &["is it a readyloop server?  readyloop top --help"],

@@ -18,7 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::limits::Limits;
-use crate::probe::{Fact, Labels, Operation, Record, Recorder};
+use crate::probe::{Fact, Labels, Layer, Operation, Record, Recorder, Stage};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -149,6 +149,7 @@ impl Detector {
                 self.enter(token);
                 self.with(token, at, labels, |socket, _, _| {
                     socket.dialled = true;
+                    socket.life = Stage::Connecting;
                     None
                 });
             }
@@ -277,21 +278,18 @@ fn rule(socket: &mut Socket, fact: Fact, at: Moment, turn: &Turn, bounds: &Bound
         Fact::Read { asked, bytes, .. } => return socket.read(asked, bytes, at, turn, bounds),
         Fact::Wrote { asked, bytes, .. } => return socket.wrote(asked, bytes, at, turn, bounds),
         Fact::Buffer { unsent, .. } => return socket.buffer(unsent, at, turn, bounds),
-        Fact::Armed { due, .. } => return socket.armed(due, at),
+        Fact::Armed { due, .. } => return socket.armed(due, at, turn),
         Fact::Stall { began, computing, .. } => return Some(stalled(at.since(began), computing)),
         Fact::Blocked { writing: false, .. } => socket.drained(),
         Fact::Blocked { writing: true, .. } => socket.blocked(turn),
         Fact::Budget { .. } => socket.budget(turn),
         Fact::Fired { .. } => socket.due = Moment::NEVER,
         Fact::NobodyWaits { .. } => socket.attended(),
-        Fact::Paused { .. } => {
-            socket.attended();
-            socket.is_paused = true;
-        }
-        Fact::Resumed { .. } => socket.is_paused = false,
+        Fact::Paused { .. } => socket.paused(true),
+        Fact::Resumed { .. } => socket.paused(false),
         Fact::Interest { bits, .. } => socket.interest = Some(bits),
         Fact::Request { label, .. } => socket.label = label,
-        Fact::State { to, .. } if to.layer() == crate::probe::Layer::Connection => {
+        Fact::State { to, .. } if to.layer() == Layer::Connection => {
             socket.life = to;
             socket.restart(turn);
         }

@@ -186,12 +186,20 @@ impl Socket {
         bounds: &Bounds,
     ) -> Found {
         self.ended |= bytes == 0;
+        self.connected();
         self.owed = (bytes > 0 && bytes == asked && self.is_known()).then_some(turn.waited);
         self.vain = 0;
         let delayed = self.delayed(at);
         self.read = at;
         self.small = 0;
         self.operation(at, turn, bounds).or(delayed)
+    }
+
+    /// Whoever reads or writes is connected, whether or not it was said.
+    fn connected(&mut self) {
+        if self.life == Stage::Connecting {
+            self.life = Stage::Unknown;
+        }
     }
 
     /// A read would have blocked: the socket is empty.
@@ -236,6 +244,7 @@ impl Socket {
         turn: &Turn,
         bounds: &Bounds,
     ) -> Found {
+        self.connected();
         self.vain = 0;
         self.stuck = (bytes < asked).then_some(turn.waited);
         let is_next = self.small > 0 && at.since(self.wrote) < Duration::from_millis(20);
@@ -324,10 +333,11 @@ impl Socket {
         None
     }
 
-    pub(super) fn armed(&mut self, due: Moment, at: Moment) -> Found {
+    pub(super) fn armed(&mut self, due: Moment, at: Moment, turn: &Turn) -> Found {
         self.due = due;
-        self.refused = None;
-        (due + PAST <= at).then(|| {
+        // A loop that overslept finds deadlines that have passed meanwhile.
+        let overslept = turn.until <= due && due <= turn.at;
+        (due + PAST <= at && !overslept).then(|| {
             let text = format!(
                 "its deadline was over for {} when it was set: it was counted from a time that was \
                  looked at too long ago",
@@ -339,26 +349,31 @@ impl Socket {
 
     /// A listener has accepted somebody; more may wait.
     pub(super) fn accepted(&mut self, turn: &Turn) {
+        self.attended();
         self.owed = Some(turn.waited);
-        self.refusals = 0;
+    }
+
+    /// Nobody is left to accept.
+    pub(super) fn attended(&mut self) {
+        self.paused(false);
         self.refused = None;
     }
 
-    /// Nobody is left to accept, or nobody shall be.
-    pub(super) fn attended(&mut self) {
+    /// It accepts nobody for a while, or does so again.
+    pub(super) fn paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
         self.owed = None;
         self.refusals = 0;
-        self.refused = None;
     }
 
     /// An accept failed for want of a descriptor.
     pub(super) fn refused(&mut self, closed: u64, turn: &Turn) -> Found {
         self.owed = None;
+        self.refused = Some(closed);
+        self.freed = None;
         if self.is_paused {
             return None;
         }
-        self.refused = Some(closed);
-        self.freed = None;
         self.refusals = if turn.is_eager { self.refusals + 1 } else { 1 };
         if self.refusals < REFUSALS
             || !(self.refusals == REFUSALS || self.refusals.is_power_of_two())
@@ -432,7 +447,8 @@ impl Socket {
     }
 
     fn silent(&mut self, turn: &Turn, closed: u64) -> Found {
-        if closed <= self.refused? || self.is_paused {
+        // A timer will have it tried again.
+        if closed <= self.refused? || !self.due.is_never() {
             return None;
         }
         let waited = turn.waited.saturating_sub(*self.freed.get_or_insert(turn.waited));

@@ -14,6 +14,8 @@ pub(super) struct Turn {
     pub(super) number: u64,
     /// When its poll returned.
     pub(super) at: Moment,
+    /// Until when it would have waited.
+    pub(super) until: Moment,
     /// Events that it returned.
     pub(super) events: usize,
     /// The poll was allowed to wait and did not.
@@ -25,13 +27,21 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new() -> Self {
-        Turn { number: 0, at: Moment::START, events: 0, is_eager: false, waited: Duration::ZERO }
+        Turn {
+            number: 0,
+            at: Moment::START,
+            until: Moment::NEVER,
+            events: 0,
+            is_eager: false,
+            waited: Duration::ZERO,
+        }
     }
 
     /// A poll returned.
     pub(super) fn begin(&mut self, began: Moment, until: Moment, at: Moment, events: usize) {
         self.number += 1;
         self.at = at;
+        self.until = until;
         self.events = events;
         let waited = at.since(began);
         self.is_eager = until.since(began) > AT_ONCE && waited < AT_ONCE;

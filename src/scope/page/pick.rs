@@ -67,8 +67,8 @@ fn within(tallies: &Tallies, turn: usize, look: usize) -> impl Iterator<Item = &
     first.chain(tallies.iter().take_while(move |tally| tally.token.index() < again))
 }
 
-/// What is shown first: listeners, what is in trouble, what works.
-fn rank(tally: &Tally) -> (u8, u64) {
+/// What is shown first: listeners, what is in trouble, the fullest, what works most.
+fn rank(tally: &Tally) -> (u8, usize, u64) {
     let is_in_trouble = tally.is_full || tally.is_paused || tally.stalls > 0;
     let group = match tally.kind {
         Kind::Listener | Kind::Datagram => 4,
@@ -77,7 +77,7 @@ fn rank(tally: &Tally) -> (u8, u64) {
         _ if matches!(tally.life, Stage::Handshake | Stage::Lingering | Stage::Flushing) => 2,
         _ => 1,
     };
-    (group, tally.busy)
+    (group, tally.unsent, tally.busy)
 }
 
 /// Compares connections with a text.

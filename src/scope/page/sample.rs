@@ -215,6 +215,11 @@ impl<'r> View<'r> {
         pick::pick(self.recorder, &Wish { most, filter: &filter, always: &always }, self.now)
     }
 
+    /// True at the high watermark, also where the session had stopped reading by itself before.
+    fn is_full(&self, tally: &Tally) -> bool {
+        tally.is_full || self.limits.is_some_and(|limits| tally.unsent >= limits.high_water)
+    }
+
     fn row(&self, tally: &Tally) -> Row<'r> {
         let label = match tally.requests {
             0 => "",
@@ -230,7 +235,7 @@ impl<'r> View<'r> {
             unsent: tally.unsent,
             interest: tally.interest,
             bits: tally.bits,
-            full: tally.is_full,
+            full: self.is_full(tally),
             paused: tally.is_paused,
             queued: tally.is_queued,
             bytes_in: tally.bytes_in,

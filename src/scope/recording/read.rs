@@ -102,7 +102,11 @@ impl<R: BufRead> Reader<R> {
     /// There is none, or it cannot be read.
     pub fn new(mut input: R) -> Result<Self, ReadError> {
         let mut line = Vec::new();
-        next_line(&mut input, &mut line).map_err(|what| ReadError { line: 1, what })?;
+        next_line(&mut input, &mut line).map_err(|what| {
+            // What begins with so long a line is something else.
+            let what = if matches!(what, Wrong::TooLong) { Wrong::NoHeader } else { what };
+            ReadError { line: 1, what }
+        })?;
         let header = match serde_json::from_slice(&line) {
             Ok(Value::Object(object)) => Header::from_json(&object),
             _ => Err(Wrong::NoHeader),

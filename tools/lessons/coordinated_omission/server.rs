@@ -41,7 +41,7 @@ pub fn report(stage: &Stage, mut from_sent: Vec<Duration>, mut from_due: Vec<Dur
     };
     for part in [50, 75, 99] {
         let (sent, due) = (of(&mut from_sent, part), of(&mut from_due, part));
-        stage.say(&format!("{part} % within {sent:8.2?} of being sent, {due:8.2?} of being due"));
+        stage.say(&format!("{part} % within {sent:>9.2?} of being sent, {due:>9.2?} of being due"));
     }
     // Both see the same server.
     match of(&mut from_due, 99) > of(&mut from_sent, 99) * 2 {

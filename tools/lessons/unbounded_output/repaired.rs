@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{TcpListener, TcpStream as Client};
+use std::net::TcpListener;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use readyloop::cli::learn::{Stage, anywhere, limits, whose};
 use readyloop::probe::Fact;
 use readyloop::{CloseReason, Token};
 
-use super::client::{message, read};
+use super::client::{connect, message, read};
 
-const MESSAGES: usize = 150;
+const MESSAGES: usize = 60;
 /// From so many unsent bytes on a reader gets no more messages, until there are only so many.
 const HIGH: usize = 256 * 1024;
 const LOW: usize = 64 * 1024;
+
+type Readers = HashMap<Token, Reader>;
 
 struct Reader {
     socket: TcpStream,
@@ -33,20 +36,32 @@ struct Reader {
 /// Round after round: the broadcaster on this thread, two readers on others.
 pub fn run(stage: &Stage) -> io::Result<()> {
     while stage.another_round() {
-        let listener = TcpListener::bind(anywhere())?;
-        let (address, door, mut poll) = (listener.local_addr()?, stage.token(), Poll::new()?);
-        let mut readers = HashMap::new();
-        let clients = [Duration::ZERO, Duration::from_millis(500)].map(|sleeps| {
-            let client = Client::connect(address)?;
+        let (listener, door, mut poll) =
+            (TcpListener::bind(anywhere())?, stage.token(), Poll::new()?);
+        let mut readers = Readers::new();
+        let (asleep, awake) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(1)));
+        let clients = [&awake, &asleep].map(|starts| {
+            let client = connect(&listener)?;
             let (token, socket) = stage.accept(door, &listener)?;
             socket.set_nonblocking(true)?;
             let mut socket = TcpStream::from_std(socket);
             stage.watch(token, poll.registry(), &mut socket, Interest::WRITABLE)?;
             readers.insert(token, Reader { socket, backlog: Vec::new(), missed: 0, most: 0 });
-            io::Result::Ok(thread::spawn(move || read(client, sleeps)))
+            let starts = Arc::clone(starts);
+            io::Result::Ok(thread::spawn(move || read(client, &starts)))
         });
         stage.close(door, listener, CloseReason::Finished);
-        broadcast(stage, &mut poll, &mut readers)?;
+        for number in 0..MESSAGES {
+            for (token, reader) in &mut readers {
+                offer(stage, *token, reader, number);
+                flush(stage, *token, reader)?;
+            }
+            turn(stage, &mut poll, &mut readers)?;
+        }
+        asleep.wait();
+        while stage.goes_on() && readers.values().any(|reader| !reader.backlog.is_empty()) {
+            turn(stage, &mut poll, &mut readers)?;
+        }
         let most = readers.values().map(|reader| reader.most).max().unwrap_or(0);
         let text = format!("at most {} KiB were kept for one reader", most / 1024);
         if most < limits().backlog_cap {
@@ -66,24 +81,13 @@ pub fn run(stage: &Stage) -> io::Result<()> {
     Ok(())
 }
 
-fn broadcast(
-    stage: &Stage,
-    poll: &mut Poll,
-    readers: &mut HashMap<Token, Reader>,
-) -> io::Result<()> {
-    let (mut events, mut sent) = (Events::with_capacity(64), 0);
-    while sent < MESSAGES || readers.values().any(|reader| !reader.backlog.is_empty()) {
-        for (token, reader) in readers.iter_mut().filter(|_| sent < MESSAGES) {
-            offer(stage, *token, reader, sent);
-            flush(stage, *token, reader)?;
-        }
-        sent += 1;
-        stage.poll(poll, &mut events, Duration::from_millis(2))?;
-        for event in &events {
-            stage.event(whose(event), event);
-            if let Some(reader) = readers.get_mut(&whose(event)) {
-                flush(stage, whose(event), reader)?;
-            }
+fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers) -> io::Result<()> {
+    let mut events = Events::with_capacity(64);
+    stage.poll(poll, &mut events, Duration::from_millis(2))?;
+    for event in &events {
+        stage.event(whose(event), event);
+        if let Some(reader) = readers.get_mut(&whose(event)) {
+            flush(stage, whose(event), reader)?;
         }
     }
     Ok(())

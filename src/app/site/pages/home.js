@@ -105,4 +105,11 @@ for (const cell of document.querySelectorAll(".try")) {
   cell.append(button);
 }
 
+/** The loop may show itself to nobody, or not to everybody. */
+async function offer() {
+  const reply = await fetch("/_loop/sample?turns=0&connections=0", { method: "HEAD" }).catch(() => null);
+  $("watch").hidden = !reply?.ok;
+}
+
+offer();
 follow();

@@ -23,13 +23,13 @@ function track(states, y, name) {
 /** The tracks in large, with the names of their states. */
 export function reading() {
   const [wide, left] = [104, 92];
-  const picture = svg("svg", { viewBox: "0 0 680 168", role: "img", "aria-label": [LIFE, HTTP, WEBSOCKET].map((states) => states.join(", then ")).join("; ") });
-  for (const [y, name, states] of [[20, "connection", LIFE], [72, "HTTP/1.1", HTTP], [136, "WebSocket", WEBSOCKET]]) {
+  const picture = svg("svg", { viewBox: "0 0 680 150", role: "img", "aria-label": [LIFE, HTTP, WEBSOCKET].map((states) => states.join(", then ")).join("; ") });
+  for (const [y, name, states] of [[26, "connection", LIFE], [76, "HTTP/1.1", HTTP], [138, "WebSocket", WEBSOCKET]]) {
     const x = (i) => left + 20 + i * wide;
     picture.append(svg("text", { x: 0, y: y + 4, class: "who" }, name), svg("path", { d: `M${x(0)} ${y}H${x(states.length - 1)}`, class: "machine-line" }));
-    if (states === HTTP) picture.append(svg("path", { d: `M${x(4)} ${y}C${x(4)} ${y + 50} ${x(1)} ${y + 50} ${x(1)} ${y}`, class: "machine-line" }));
+    if (states === HTTP) picture.append(svg("path", { d: `M${x(4)} ${y}C${x(4)} ${y + 32} ${x(1)} ${y + 32} ${x(1)} ${y}`, class: "machine-line" }));
     for (const [i, state] of states.entries()) {
-      picture.append(svg("circle", { cx: x(i), cy: y, r: 6 }), svg("text", { x: x(i), y: y + 22 }, state));
+      picture.append(svg("circle", { cx: x(i), cy: y, r: 6 }), svg("text", { x: x(i), y: y - 12 }, state));
     }
   }
   return picture;
