@@ -190,7 +190,11 @@ impl Run {
             meddles,
             drains_at: Moment::NEVER,
             // Whoever breaks a rule wants to know whether it is noticed, not how often.
-            enough: if scenario.broken.is_some() { 1 } else { MOST_VIOLATIONS },
+            enough: if scenario.broken.is_some() && !scenario.recorded {
+                1
+            } else {
+                MOST_VIOLATIONS
+            },
             read: 0,
             recorded: scenario.recorded,
         };

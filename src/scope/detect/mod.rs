@@ -30,6 +30,7 @@ use turn::Turn;
 /// The bits of `Interest` and `Event`, as the loop's worlds have them.
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
+const READ_CLOSED: u8 = 4;
 
 /// A bit that a loop adds to its `Interest` if the system tells it of a socket again and again for
 /// as long as it is ready. Without it, it is told once.
@@ -283,7 +284,7 @@ fn rule(socket: &mut Socket, fact: Fact, at: Moment, turn: &Turn, bounds: &Bound
         Fact::Blocked { writing: false, .. } => socket.drained(),
         Fact::Blocked { writing: true, .. } => socket.blocked(turn),
         Fact::Budget { .. } => socket.budget(turn),
-        Fact::Fired { .. } => socket.due = Moment::NEVER,
+        Fact::Fired { .. } => socket.fired(),
         Fact::NobodyWaits { .. } => socket.attended(),
         Fact::Paused { .. } => socket.paused(true),
         Fact::Resumed { .. } => socket.paused(false),

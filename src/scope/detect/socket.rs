@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::finding::FindingKind;
 use super::turn::Turn;
-use super::{Bounds, READABLE, WRITABLE};
+use super::{Bounds, READ_CLOSED, READABLE, WRITABLE};
 use crate::probe::{Label, Stage};
 use crate::time::Moment;
 use crate::token::Token;
@@ -54,6 +54,8 @@ pub(super) struct Socket {
     pub(super) suspected: bool,
     /// It may hold unread bytes, or unaccepted connections: since the loop had waited for so long.
     owed: Option<Duration>,
+    /// An event said that the peer has ended its stream; no further one will.
+    ending: bool,
     pub(super) ended: bool,
     /// Reading has stopped at the high watermark.
     pub(super) is_full: bool,
@@ -70,7 +72,7 @@ pub(super) struct Socket {
     small: u8,
     wrote: Moment,
     delays: u8,
-    pub(super) due: Moment,
+    due: Moment,
     read: Moment,
     late: u8,
     refusals: u32,
@@ -95,6 +97,7 @@ impl Socket {
             told: 0,
             suspected: false,
             owed: None,
+            ending: false,
             ended: false,
             is_full: false,
             unsent: 0,
@@ -152,6 +155,7 @@ impl Socket {
         if self.is_known() && bits & READABLE != 0 && !self.ended {
             self.owed = Some(turn.waited);
         }
+        self.ending |= bits & READ_CLOSED != 0;
         // The accept that follows will tell.
         self.freed = None;
         if self.born == turn.number && turn.number > 0 {
@@ -187,7 +191,8 @@ impl Socket {
     ) -> Found {
         self.ended |= bytes == 0;
         self.connected();
-        self.owed = (bytes > 0 && bytes == asked && self.is_known()).then_some(turn.waited);
+        let is_left = bytes > 0 && (bytes == asked || self.ending);
+        self.owed = (is_left && self.is_known()).then_some(turn.waited);
         self.vain = 0;
         let delayed = self.delayed(at);
         self.read = at;
@@ -345,6 +350,12 @@ impl Socket {
             );
             (FindingKind::StaleNow, text)
         })
+    }
+
+    /// Its deadline has come: somebody came back to it.
+    pub(super) fn fired(&mut self) {
+        self.due = Moment::NEVER;
+        self.refused = None;
     }
 
     /// A listener has accepted somebody; more may wait.
