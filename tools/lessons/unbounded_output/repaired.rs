@@ -12,11 +12,13 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 use readyloop::cli::learn::{Stage, limits, whose};
 use readyloop::probe::Fact;
-use readyloop::{CloseReason, Token};
+use readyloop::{CloseReason, Moment, Token};
 
 use super::client::{connect, listen, message, read};
 
 const MESSAGES: usize = 60;
+/// Between two messages: slow enough to watch.
+const PAUSE: Duration = Duration::from_millis(25);
 /// From so many unsent bytes on a reader gets no more messages, until there are only so many.
 const HIGH: usize = 256 * 1024;
 const LOW: usize = 64 * 1024;
@@ -54,11 +56,14 @@ pub fn run(stage: &Stage) -> io::Result<()> {
                 offer(stage, *token, reader, number);
                 flush(stage, *token, reader)?;
             }
-            turn(stage, &mut poll, &mut readers)?;
+            let next = stage.now() + PAUSE;
+            while stage.now() < next {
+                turn(stage, &mut poll, &mut readers, next)?;
+            }
         }
         asleep.wait();
         while stage.goes_on() && readers.values().any(|reader| !reader.backlog.is_empty()) {
-            turn(stage, &mut poll, &mut readers)?;
+            turn(stage, &mut poll, &mut readers, Moment::NEVER)?;
         }
         let most = readers.values().map(|reader| reader.most).max().unwrap_or(0);
         let text = format!("at most {} KiB were kept for one reader", most / 1024);
@@ -79,9 +84,9 @@ pub fn run(stage: &Stage) -> io::Result<()> {
     Ok(())
 }
 
-fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers) -> io::Result<()> {
+fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers, until: Moment) -> io::Result<()> {
     let mut events = Events::with_capacity(64);
-    stage.poll(poll, &mut events, Duration::from_millis(2))?;
+    stage.poll(poll, &mut events, until.since(stage.now()))?;
     for event in &events {
         stage.event(whose(event), event);
         if let Some(reader) = readers.get_mut(&whose(event)) {
