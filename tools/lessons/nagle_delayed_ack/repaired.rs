@@ -56,6 +56,7 @@ fn serve(stage: &Stage, token: Token, socket: &mut TcpStream) -> Result<(), Clos
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
         Err(error) => return Err(failed(error)),
     }
+    stage.request(token, "GET", "/");
     // HERE: one buffer, one write, one packet. `set_nodelay(true)` would end the waiting too, but not
     // the second call and the second packet.
     stage.write(token, socket, &[HEAD, BODY].concat()).map_err(failed)?;
