@@ -1,5 +1,6 @@
 //! The detectors on the library's own loop: in the simulator, over many seeds, nothing is found but
 //! slow readers; and with one rule of the reactor switched off, the detector names what that does.
+#![cfg(feature = "web")]
 
 use readyloop::probe::Labels;
 use readyloop::scope::detect::{Detector, Finding, FindingKind};

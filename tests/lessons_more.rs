@@ -1,5 +1,6 @@
 //! The lessons about clients, names, time and bounds that are broken on purpose, and those that are
 //! right: each program is held to its promise.
+#![cfg(feature = "cli")]
 
 use readyloop::cli::learn::{LESSONS, Lesson, Script, Stage, play};
 

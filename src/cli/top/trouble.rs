@@ -67,7 +67,10 @@ impl Trouble {
                 "readyloop serve has one, unless it was switched off:  --scope on",
                 "a server of your own adds the scope's routes to its router: readyloop::scope",
             ],
-            Trouble::Unclear(_) => &["is it a readyloop server?  readyloop top --help"],
+            Trouble::Unclear(_) => &[
+                "is it a readyloop server? over TLS its address begins with https://",
+                "readyloop top --help",
+            ],
             _ => &[],
         };
         advice.iter().fold(failure, |failure, advice| failure.advise(*advice))

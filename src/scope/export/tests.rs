@@ -102,6 +102,25 @@ fn slices_of_a_track_lie_within_each_other() {
 }
 
 #[test]
+fn who_was_there_before_has_a_life_from_the_beginning() {
+    let mut recording = exchange("loop");
+    // Without its beginning, as when a ring has gone round.
+    recording.records.drain(..7);
+    let (bytes, counts) = exported(Form::Perfetto, &[("late".into(), recording)]);
+    let trace = Trace::decode(&bytes[..]).unwrap();
+    let first = trace.packet.iter().find(|packet| {
+        packet.track_event.as_ref().is_some_and(|event| event.categories == ["life"])
+    });
+    let life = first.and_then(|packet| packet.track_event.as_ref()?.name.clone());
+    assert_eq!(
+        (life.as_deref(), first.and_then(|packet| packet.timestamp)),
+        (Some("earlier"), Some(50_000))
+    );
+    // A turn of two parts, a life, a stage, a call.
+    assert_eq!((counts.slices, counts.tracks), (5, 2));
+}
+
+#[test]
 fn recordings_stand_side_by_side() {
     let mut later = exchange("threads");
     later.records.iter_mut().for_each(|record| record.at += Duration::from_secs(100));
