@@ -1,6 +1,6 @@
 //! Lesson 7, repaired: a server that sends the head of its answer and the body in one piece.
 //!
-//! The same as its broken twin but for the end of [`serve`].
+//! The same as its broken twin but for the end of `serve`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};

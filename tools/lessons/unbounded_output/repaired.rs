@@ -1,6 +1,6 @@
 //! Lesson 8, repaired: a broadcaster that stops at a high watermark, and says what was missed.
 //!
-//! The same as its broken twin but for [`offer`]: whoever is too slow loses whole messages.
+//! The same as its broken twin but for `offer`: whoever is too slow loses whole messages.
 
 use std::collections::HashMap;
 use std::io;
