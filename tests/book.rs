@@ -158,6 +158,14 @@ fn ask(target: &str) -> String {
     String::from_utf8(io.out.take()).expect("pages are text")
 }
 
+/// What is told in a page, outside of its examples.
+fn prose(html: &str) -> String {
+    let body = html.split("<article>").nth(1).unwrap_or_default();
+    let outside = |part: &str| part.split("</code>").nth(1).unwrap_or_default().to_owned();
+    let first = body.split("<code>").next().unwrap_or_default().to_owned();
+    first + &body.split("<code>").skip(1).map(outside).collect::<String>()
+}
+
 #[test]
 fn the_book_is_served_in_both_languages_with_what_its_pages_load() {
     for (target, language) in [
@@ -174,7 +182,11 @@ fn the_book_is_served_in_both_languages_with_what_its_pages_load() {
         assert!(answer.contains(&format!("<html lang=\"{language}\">")), "{target}");
         assert!(answer.contains("\r\nContent-Security-Policy: default-src 'none';"), "{target}");
         for link in answer.split('"').filter(|part| part.starts_with("/manual")) {
-            assert!(ask(link).starts_with("HTTP/1.1 200 "), "{target} needs {link}");
+            let page = ask(link);
+            assert!(page.starts_with("HTTP/1.1 200 "), "{target} needs {link}");
+            let marks = ["**", "](", "[`", "crate::manual"];
+            let is_page = !link.contains("/assets/");
+            assert!(!is_page || !marks.iter().any(|mark| prose(&page).contains(mark)), "{link}");
         }
     }
     for target in ["/manual/nothing", "/manual/lessons/../x", "/manual/assets/x", "/manual/zh/en"] {

@@ -1,5 +1,6 @@
 //! The lessons that are broken on purpose: the fault really happens, and the scope's own detector
 //! names it; and their repaired twins, in which nothing is found.
+#![cfg(feature = "cli")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

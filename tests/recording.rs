@@ -199,6 +199,11 @@ fn every_model_is_recorded() {
             text += &folder.read(&["loops=2.1"]);
         }
         let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+        if *model == "spin" {
+            // It tries every socket in every turn: its last facts are that nobody was there.
+            assert!(count("nobody-waits") > 10, "{text}");
+            continue;
+        }
         for what in ["accepted by", "request GET /plaintext", " wrote ", "closed: "] {
             assert_eq!(count(what), 2, "{model}: {what} in\n{text}");
         }

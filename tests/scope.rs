@@ -410,4 +410,9 @@ fn another_loop_is_shown_by_the_facts_that_it_notes() {
     assert_eq!((&sample["limits"], rows(&sample).len()), (&Value::Null, 2));
     assert_eq!(rows(&sample).iter().filter(|row| row["me"] == true).count(), 0);
     assert_eq!(sample["turns"][0]["ready"], 1);
+    let counted = |name: &str| -> u64 {
+        let counts = sample["spreads"][name].as_array().expect("counts");
+        counts.iter().filter_map(Value::as_u64).sum()
+    };
+    assert_eq!((counted("busy"), counted("lag")), (1, 5));
 }

@@ -49,9 +49,8 @@ pub(super) struct Flight {
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(64..=1 << 26), help_heading = HEADING)]
     scope_facts: u32,
     /// Write them to this file after a stall (once a minute at most), on SIGUSR1, after a panic and
-    /// at the end: FILE, then FILE.1 to FILE.7. With --model: at
-    /// the end, one for each loop. `readyloop scope
-    /// FILE` reads them
+    /// at the end: FILE, then FILE.1 to FILE.7. With --model at the end only, one for each loop.
+    /// `readyloop scope FILE` reads them
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     record: Option<PathBuf>,
 }
@@ -189,7 +188,7 @@ impl Stalls {
         };
         let cause = if stall.is_computing() { "computing" } else { "parked" };
         let took = Span(stall.took);
-        Some(format!("{} {} held the loop for {took}, {cause}{untold}", stall.token, Clean(what)))
+        Some(format!("{} {} held the loop for {took:#}, {cause}{untold}", stall.token, Clean(what)))
     }
 
     fn wants_file(&mut self, stall: &Stall) -> bool {
@@ -316,12 +315,12 @@ mod tests {
         let (mut stalls, mut labels) = (Stalls::default(), Labels::default());
         let label = labels.pair("GET", "/work");
         let first = stalls.heard(&stall(0, label), &labels);
-        assert_eq!(first.as_deref(), Some("#5.7 GET /work held the loop for 203ms, parked"));
+        assert_eq!(first.as_deref(), Some("#5.7 GET /work held the loop for 203 ms, parked"));
         assert_eq!(stalls.heard(&stall(400, label), &labels), None);
         assert_eq!(stalls.heard(&stall(800, label), &labels), None);
         let later = stalls.heard(&stall(1_500, Label(0)), &labels);
         let expected =
-            "#5.7 timeout held the loop for 203ms, parked; and 2 more since the last line";
+            "#5.7 timeout held the loop for 203 ms, parked; and 2 more since the last line";
         assert_eq!(later.as_deref(), Some(expected));
     }
 
@@ -329,7 +328,8 @@ mod tests {
     fn what_happened_before_a_panic_is_written() {
         let name = format!("readyloop-flight-{}.jsonl", std::process::id());
         let file = std::env::temp_dir().join(name);
-        let flight = Flight { scope: true, scope_facts: 64, record: Some(file.clone()) };
+        let record = Some(file.clone());
+        let flight = Flight { scope: true, scope_from: Who::Loopback, scope_facts: 64, record };
         let mut reactor = Reactor::new(crate::Limits::default()).unwrap();
         let recorder = flight.start(&mut reactor, None).unwrap();
         reactor.handle().exec(|_| resume_unwind(Box::new("a bug"))).unwrap();

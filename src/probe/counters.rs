@@ -131,6 +131,7 @@ impl Probe for Counters {
             | Fact::Resumed { .. }
             | Fact::Peer { .. }
             | Fact::Interest { .. }
+            | Fact::Removed { .. }
             | Fact::Called { .. }
             | Fact::Request { .. }
             | Fact::State { .. }

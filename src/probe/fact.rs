@@ -95,8 +95,13 @@ pub enum Fact {
     Interest {
         /// Whose.
         token: Token,
-        /// The readiness bits.
+        /// The readiness bits, and [`LEVEL`] if readiness is told for as long as it lasts.
         bits: u8,
+    },
+    /// A listener, a datagram socket or a descriptor of the host's was given back.
+    Removed {
+        /// Whose.
+        token: Token,
     },
     /// A session was called, and has returned.
     Called {
@@ -153,11 +158,11 @@ pub enum Fact {
         /// Whose.
         token: Token,
     },
-    /// A deadline was put into the timer heap.
+    /// A deadline was put into the timer heap, or fell away.
     Armed {
         /// Whose.
         token: Token,
-        /// When it fires.
+        /// When it fires; [`Moment::NEVER`] if there is none any more.
         due: Moment,
     },
     /// A deadline was reached and acted upon.
@@ -200,9 +205,9 @@ pub enum Fact {
         /// True if the system ran out of descriptors, false at our own cap.
         descriptors: bool,
     },
-    /// How many descriptors the loop uses of those it may have.
+    /// How many descriptors there are, said when accepting pauses.
     Descriptors {
-        /// Used.
+        /// Connections, of which each has one.
         used: usize,
         /// Allowed; 0 if nobody said.
         limit: usize,
@@ -260,6 +265,7 @@ impl Fact {
             | Fact::Wrote { token, .. }
             | Fact::Failed { token, .. }
             | Fact::Interest { token, .. }
+            | Fact::Removed { token }
             | Fact::Called { token, .. }
             | Fact::Request { token, .. }
             | Fact::State { token, .. }
@@ -283,6 +289,9 @@ impl Fact {
         }
     }
 }
+
+/// The bit of [`Fact::Interest`] that says: level-triggered.
+pub const LEVEL: u8 = 0x40;
 
 /// What was tried on a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -312,8 +321,10 @@ impl Operation {
 /// Who is at the other end, in little room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// Nobody with an address: a Unix socket.
+    /// Nobody said.
     #[default]
+    Unknown,
+    /// Nobody with an address: a Unix socket.
     Unix,
     /// IPv4.
     V4([u8; 4], u16),
@@ -333,6 +344,7 @@ impl From<SocketAddr> for Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Origin::Unknown => f.write_str("unknown"),
             Origin::Unix => f.write_str("unix"),
             Origin::V4(ip, port) => write!(f, "{}:{port}", Ipv4Addr::from(ip)),
             Origin::V6(ip, port) => write!(f, "[{}]:{port}", Ipv6Addr::from(ip)),

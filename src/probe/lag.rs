@@ -25,6 +25,10 @@ impl Lag {
     #[inline]
     pub fn waited(&mut self, began: Moment, ended: Moment) {
         let (began, ended) = (began.as_nanos(), ended.as_nanos());
+        if self.until == 0 {
+            // What came before the first wait nobody has waited for.
+            self.until = began.max(1);
+        }
         if ended / TICK != self.until / TICK {
             self.count(began, ended);
         }
@@ -56,7 +60,7 @@ impl Lag {
             let here = ((bound - at).div_ceil(TICK)).clamp(1, left);
             self.spread.record_many(at, here);
             // Each of them waited for one more than the one before.
-            self.spread.add(TICK.saturating_mul(here * (here - 1) / 2));
+            self.spread.add(TICK.saturating_mul(here.saturating_mul(here - 1) / 2));
             at += here * TICK;
             left -= here;
         }

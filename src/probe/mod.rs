@@ -15,7 +15,7 @@ mod stage;
 mod tally;
 
 pub use counters::Counters;
-pub use fact::{Fact, Operation, Origin};
+pub use fact::{Fact, LEVEL, Operation, Origin};
 pub use label::{Label, Labels};
 pub use lag::Lag;
 pub use recorder::{Record, Recorder, Stall};
@@ -25,7 +25,8 @@ pub use tally::{Kind, Tallies, Tally};
 
 /// Somebody who watches the loop.
 pub trait Probe {
-    /// Called once for each fact, on the loop's thread; must be quick and must not block.
+    /// Called once for each fact, on the loop's thread; must be quick and must not block. What only a
+    /// [`Recorder`] causes (`Called`, `Request`, `State`, `Stall`) goes to that alone.
     #[inline(always)]
     fn fact(&mut self, fact: Fact) {
         let _ = fact;

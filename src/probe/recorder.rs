@@ -56,6 +56,10 @@ pub struct Recorder {
     ring: Vec<Record>,
     /// Facts ever recorded; the next one's place in the ring follows from it.
     total: u64,
+    /// How many there were when recording began, the last time.
+    first: u64,
+    /// Requests in the call under way.
+    asked: u32,
     /// From how long on a call is a stall.
     stall: Duration,
     /// What the thread's CPU clock showed, and when it was asked.
@@ -77,6 +81,8 @@ impl Default for Recorder {
             now: Moment::START,
             ring: Vec::new(),
             total: 0,
+            first: 0,
+            asked: 0,
             stall: Duration::MAX,
             cpu: (Moment::START, Duration::ZERO),
             slept: Duration::ZERO,
@@ -106,6 +112,9 @@ impl Recorder {
             is_on: true,
             now,
             ring: vec![nothing; size],
+            // Readers that remember where they were go on.
+            total: self.total,
+            first: self.total,
             stall,
             descriptors: self.descriptors,
             ..Recorder::default()
@@ -193,7 +202,11 @@ impl Recorder {
     #[inline]
     pub fn called(&mut self, token: Token, call: Call, began: Moment) -> bool {
         self.record(Fact::Called { token, call, began });
-        self.now.since(began) >= self.stall
+        let is_stall = self.now.since(began) >= self.stall;
+        if !is_stall {
+            self.asked = 0;
+        }
+        is_stall
     }
 
     /// The last call was a stall; the thread's CPU clock shows `cpu` now.
@@ -206,7 +219,13 @@ impl Recorder {
         let computing = (least.min(took) + most.min(took)) / 2;
         self.tick_cpu(cpu);
         self.record(Fact::Stall { token, began, computing: computing.as_nanos() as u64 });
-        let label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);
+        let mut label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);
+        let asked = std::mem::take(&mut self.asked);
+        if asked > 1 {
+            // Which of them it was nobody has timed.
+            let text = format!("one of {asked} pipelined, the last {}", self.labels.text(label));
+            label = self.labels.number(&text);
+        }
         let stall = Stall { token, call, label, began, took, computing };
         if self.stalls.len() == STALLS {
             self.stalls.remove(0);
@@ -220,6 +239,7 @@ impl Recorder {
     #[inline]
     pub fn request(&mut self, token: Token, method: &str, path: &str) {
         let label = self.labels.pair(method, path);
+        self.asked += 1;
         self.record(Fact::Request { token, label });
     }
 
@@ -231,7 +251,8 @@ impl Recorder {
         if life != was_life {
             self.record(Fact::State { token, from: was_life, to: life, why });
         }
-        if stage != was_stage && stage != Stage::Unknown {
+        // One that is over has no session left to ask.
+        if stage != was_stage && (stage != Stage::Unknown || life == Stage::Open) {
             self.record(Fact::State { token, from: was_stage, to: stage, why });
         }
     }
@@ -249,7 +270,7 @@ impl Recorder {
     /// What was recorded from the `from`-th fact on, as far as it is still kept, oldest first. The
     /// number of the first of them says how many are lost.
     pub fn since(&self, from: u64) -> (u64, impl DoubleEndedIterator<Item = &Record>) {
-        let kept = self.total.min(self.ring.len() as u64);
+        let kept = (self.total - self.first).min(self.ring.len() as u64);
         let first = from.clamp(self.total - kept, self.total);
         let mask = self.ring.len().wrapping_sub(1);
         let records = (first..self.total).filter_map(move |n| self.ring.get(n as usize & mask));
@@ -318,6 +339,17 @@ mod tests {
     }
 
     #[test]
+    fn who_begins_anew_keeps_the_place_of_its_readers() {
+        let mut recorder = started();
+        recorder.record(Fact::Resumed { token: WHO });
+        let read = recorder.total();
+        recorder.start(at(5), 64, Duration::from_millis(20));
+        assert_eq!((recorder.total(), recorder.since(0).0, recorder.since(0).1.count()), (1, 1, 0));
+        recorder.record(Fact::Resumed { token: WHO });
+        assert_eq!(recorder.since(read).1.count(), 1);
+    }
+
+    #[test]
     fn a_stall_is_named_with_its_request_and_its_cause() {
         let mut recorder = started();
         recorder.request(WHO, "GET", "/sleep");
@@ -336,6 +368,12 @@ mod tests {
         assert!(recorder.stalled(WHO, Call::Timeout, at(220), cpu).is_computing());
         assert_eq!(recorder.stalls().1, 2);
         assert!(!recorder.called(WHO, Call::Data, at(240)));
+        recorder.request(WHO, "GET", "/sleep");
+        recorder.request(WHO, "GET", "/quick");
+        recorder.tick(at(300));
+        assert!(recorder.called(WHO, Call::Data, at(250)));
+        let stall = recorder.stalled(WHO, Call::Data, at(250), cpu);
+        assert_eq!(recorder.labels().text(stall.label), "one of 2 pipelined, the last GET /quick");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Spread(pub [u64; Spread::BUCKETS], u64);
 
 impl Spread {
-    /// The last one takes everything from nine minutes on.
+    /// The last one takes everything from four and a half minutes on.
     pub const BUCKETS: usize = 40;
 
     /// Counts one.

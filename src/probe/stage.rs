@@ -134,11 +134,13 @@ pub enum Call {
     Shutdown,
     /// A datagram arrived.
     Datagram,
+    /// It was told that it is over.
+    Close,
 }
 
 impl Call {
     /// All of them, in their order.
-    pub const ALL: [Call; 8] = [
+    pub const ALL: [Call; 9] = [
         Call::Open,
         Call::Data,
         Call::Eof,
@@ -147,6 +149,7 @@ impl Call {
         Call::Message,
         Call::Shutdown,
         Call::Datagram,
+        Call::Close,
     ];
 
     /// One lower-case word.
@@ -160,6 +163,7 @@ impl Call {
             Call::Message => "message",
             Call::Shutdown => "shutdown",
             Call::Datagram => "datagram",
+            Call::Close => "close",
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! So a recording that is read back has the same tallies as the loop that made it.
 
-use super::{Call, Fact, Label, Origin, Stage};
+use super::{Fact, Label, Origin, Stage};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -210,12 +210,13 @@ impl Tallies {
             | Fact::Descriptors { .. }
             | Fact::Stale { .. }
             | Fact::Driven { .. } => return,
-            Fact::Closed { token, .. } => return self.leave(token),
+            Fact::Closed { token, .. } | Fact::Removed { token } => return self.leave(token),
             Fact::Accepted { token, from } => {
                 self.enter(token, Kind::Accepted, now);
                 let listener = self.at(from, now);
                 listener.kind = Kind::Listener;
                 listener.reads += 1;
+                listener.is_queued = false;
                 return;
             }
             Fact::Dialled { token } => return self.enter(token, Kind::Dialled, now),
@@ -226,10 +227,7 @@ impl Tallies {
         let tally = self.at(token, now);
         tally.last = now;
         match *fact {
-            Fact::Event { bits, .. } => {
-                tally.bits = bits;
-                tally.is_queued = false;
-            }
+            Fact::Event { bits, .. } => tally.bits = bits,
             Fact::Read { bytes, .. } => {
                 tally.reads += 1;
                 tally.bytes_in += bytes as u64;
@@ -238,12 +236,12 @@ impl Tallies {
                 tally.writes += 1;
                 tally.bytes_out += bytes as u64;
             }
-            Fact::Called { began, call, .. } => {
+            Fact::Called { began, .. } => {
                 let took = now.since(began).as_nanos() as u64;
                 tally.calls += 1;
                 tally.busy += took;
                 tally.longest = tally.longest.max(took);
-                tally.is_queued &= call != Call::Data;
+                tally.is_queued = false;
             }
             Fact::Request { label, .. } => {
                 tally.requests += 1;
@@ -284,7 +282,10 @@ fn rarer(tally: &mut Tally, fact: Fact) {
             tally.is_paused = true;
         }
         Fact::Resumed { .. } => tally.is_paused = false,
-        Fact::NobodyWaits { .. } | Fact::Shed { .. } => tally.kind = Kind::Listener,
+        Fact::NobodyWaits { .. } | Fact::Shed { .. } => {
+            tally.kind = Kind::Listener;
+            tally.is_queued = false;
+        }
         Fact::Received { bytes, .. } => {
             tally.kind = Kind::Datagram;
             tally.reads += 1;

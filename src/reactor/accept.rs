@@ -203,7 +203,11 @@ fn open<W: World>(
             connection
         }
         Some(config) => match config.accept() {
-            Ok(tls) => Connection::secure(tls, Rc::clone(service), peer, &core.env),
+            Ok(tls) => {
+                let connection = Connection::secure(tls, Rc::clone(service), peer, &core.env);
+                core.stages(token, &connection, Call::Open);
+                connection
+            }
             Err(error) => {
                 log::error!("TLS cannot start: {error}");
                 core.world.close(socket);

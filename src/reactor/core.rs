@@ -5,7 +5,7 @@ use std::io;
 
 use crate::buf::Out;
 use crate::connection::{Connection, Io};
-use crate::probe::{Call, Fact, Operation, Probe, Stall};
+use crate::probe::{Call, Fact, LEVEL, Operation, Probe, Stall};
 use crate::reactor::rule::Rules;
 use crate::reactor::timers::Timers;
 use crate::reactor::world::{Ready, World};
@@ -52,6 +52,9 @@ impl<W: World> Core<W> {
 
     /// The world was asked to watch a socket.
     pub(crate) fn interest(&mut self, token: Token, reads: bool, writes: bool) {
+        if !self.env.recorder.is_on() {
+            return;
+        }
         let mut bits = Ready::default();
         if reads {
             bits.insert(Ready::READABLE);
@@ -59,7 +62,11 @@ impl<W: World> Core<W> {
         if writes {
             bits.insert(Ready::WRITABLE);
         }
-        self.fact(Fact::Interest { token, bits: bits.0 });
+        let bits = bits.0 | if W::LEVEL { LEVEL } else { 0 };
+        let told = self.env.recorder.tallies().get(token).map(|tally| tally.interest);
+        if told != Some(bits) {
+            self.fact(Fact::Interest { token, bits });
+        }
     }
 
     /// An operation on a socket has failed.
@@ -78,6 +85,10 @@ impl<W: World> Core<W> {
         }
         let now = self.world.now();
         self.env.recorder.tick(now);
+        if self.env.recorder.wants_cpu() {
+            let cpu = self.world.cpu();
+            self.env.recorder.tick_cpu(cpu);
+        }
         now
     }
 
@@ -92,15 +103,28 @@ impl<W: World> Core<W> {
     ) {
         if self.env.recorder.is_on() {
             self.timed(token, call, began);
+            self.stages(token, connection, call);
+        }
+    }
+
+    /// A call may have changed where a connection is.
+    #[inline]
+    pub(crate) fn stages(&mut self, token: Token, connection: &Connection, why: Call) {
+        if self.env.recorder.is_on() {
             let (life, stage) = connection.stages();
-            self.env.recorder.stages(token, life, stage, call);
+            self.env.recorder.stages(token, life, stage, why);
         }
     }
 
     /// A call that began at `began` is over.
     #[inline]
     pub(crate) fn timed(&mut self, token: Token, call: Call, began: Moment) {
-        self.clock();
+        // Who was called before recording began was not timed.
+        if began == Moment::START {
+            return;
+        }
+        let now = self.world.now();
+        self.env.recorder.tick(now);
         if self.env.recorder.called(token, call, began) {
             self.stalled(token, call, began);
         }

@@ -57,15 +57,16 @@ pub(crate) fn dial<W: World>(
 ) -> Token {
     let token = table.next_token();
     let deadline = core.env.now + how.timeout;
-    let begun = begin(how, token, core);
     core.fact(Fact::Dialled { token });
     if let Address::Inet(at) = how.socket.address {
         core.fact(Fact::Peer { token, peer: at.into() });
     }
-    match begun {
+    match begin(how, token, core) {
         Ok((socket, tls)) => {
             core.env.live += 1;
             let connection = Connection::dialled(session, tls, deadline);
+            core.interest(token, true, true);
+            core.stages(token, &connection, Call::Open);
             let entry = StreamEntry::connecting(socket, connection, token.generation());
             table.insert(token, Entry::Stream(entry));
             lifecycle::start(token, table, core);

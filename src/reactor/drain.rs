@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::error::CloseReason;
+use crate::probe::Call;
 use crate::reactor::Reactor;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
@@ -78,7 +79,10 @@ impl<W: World> Reactor<W> {
             match self.table.get(token) {
                 Some(Entry::Listener(entry)) => self.core.world.refuse(&entry.listener),
                 Some(Entry::Stream(entry)) => {
-                    entry.deliver(token, &mut self.core, |connection, io| connection.shutdown(io));
+                    let core = &mut self.core;
+                    entry.deliver(token, Call::Shutdown, core, |connection, io| {
+                        connection.shutdown(io);
+                    });
                 }
                 _ => {}
             }

@@ -3,7 +3,7 @@
 //! Accepting, the turn, wishes and the drain call it.
 
 use crate::error::CloseReason;
-use crate::probe::Fact;
+use crate::probe::{Call, Fact};
 use crate::reactor::core::Core;
 use crate::reactor::stream::drive;
 use crate::reactor::table::{Entry, Table};
@@ -36,7 +36,11 @@ pub(crate) fn close<W: World>(
         Some(fault) => log::debug!("closed {token}: {reason}: {fault}"),
         None => log::debug!("closed {token}: {reason}"),
     }
+    let began = core.clock();
     entry.connection.closed(reason, &mut core.env);
+    if core.env.recorder.is_on() {
+        core.timed(token, Call::Close, began);
+    }
     if entry.backlog.is_empty() {
         core.world.close(entry.socket);
     } else {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::CloseReason;
-use crate::probe::Fact;
+use crate::probe::{Call, Fact};
 use crate::reactor::handle::Handle;
 use crate::reactor::table::Entry;
 use crate::reactor::world::World;
@@ -65,7 +65,9 @@ impl<W: World> Reactor<W> {
         match op {
             Op::Send(token, message) => match self.table.get(token) {
                 Some(Entry::Stream(entry)) => {
-                    entry.deliver(token, core, |connection, io| connection.message(message, io));
+                    entry.deliver(token, Call::Message, core, |connection, io| {
+                        connection.message(message, io);
+                    });
                 }
                 _ => core.fact(Fact::Stale { token }),
             },
@@ -107,6 +109,20 @@ impl<W: World> Reactor<W> {
         self.core.dirty = dirty;
     }
 
+    /// Gives back what is no connection.
+    fn remove(&mut self, token: Token) {
+        match self.table.remove(token) {
+            Some(Entry::Listener(entry)) => {
+                self.core.env.paused -= usize::from(entry.paused);
+                self.core.world.unlisten(entry.listener);
+            }
+            Some(Entry::Datagram(entry)) => self.core.world.unbind(entry.socket),
+            Some(Entry::External(entry)) => self.core.world.unwatch(entry.source),
+            Some(Entry::Stream(_)) | None => return,
+        }
+        self.core.fact(Fact::Removed { token });
+    }
+
     /// Closes a listener, a datagram socket or a connection.
     pub fn close(&mut self, token: Token, mode: CloseMode) {
         match self.table.get(token) {
@@ -114,18 +130,12 @@ impl<W: World> Reactor<W> {
             Some(Entry::Stream(_)) if mode == CloseMode::Abort => {
                 lifecycle::close(token, CloseReason::Aborted, &mut self.table, &mut self.core);
             }
-            Some(Entry::Stream(entry)) => entry.deliver(token, &mut self.core, |connection, io| {
-                connection.close_by(mode, CloseReason::Aborted, io);
-            }),
-            Some(_) => match self.table.remove(token) {
-                Some(Entry::Listener(entry)) => {
-                    self.core.env.paused -= usize::from(entry.paused);
-                    self.core.world.unlisten(entry.listener);
-                }
-                Some(Entry::Datagram(entry)) => self.core.world.unbind(entry.socket),
-                Some(Entry::External(entry)) => self.core.world.unwatch(entry.source),
-                Some(Entry::Stream(_)) | None => {}
-            },
+            Some(Entry::Stream(entry)) => {
+                entry.deliver(token, Call::Shutdown, &mut self.core, |connection, io| {
+                    connection.close_by(mode, CloseReason::Aborted, io);
+                });
+            }
+            Some(_) => self.remove(token),
             None => self.core.fact(Fact::Stale { token }),
         }
     }

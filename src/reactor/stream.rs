@@ -120,6 +120,7 @@ impl<S: Stream> StreamEntry<S> {
     pub(crate) fn deliver<W: World<Stream = S>>(
         &mut self,
         token: Token,
+        call: Call,
         core: &mut Core<W>,
         f: impl FnOnce(&mut Connection, &mut crate::connection::Io<'_>),
     ) {
@@ -129,7 +130,7 @@ impl<S: Stream> StreamEntry<S> {
         }
         let began = core.clock();
         f(&mut self.connection, &mut core.io(token, self.backlog.len()));
-        core.called(token, Call::Message, began, &self.connection);
+        core.called(token, call, began, &self.connection);
         self.keep(token, core);
         if !self.marks.has(Marks::DIRTY) && core.rules.keep(Rule::ResumeRequeues) {
             self.marks.set(Marks::DIRTY, true);
@@ -388,6 +389,7 @@ pub(crate) fn settle<W: World>(
     if W::LEVEL {
         let reads = entry.connection.wants_read() && !stalled(entry, token, core);
         let writes = !entry.backlog.is_empty() || entry.connection.life() == Life::Connecting;
+        core.interest(token, reads, writes);
         if let Err(error) = core.world.want(&mut entry.socket, token, reads, writes) {
             return Some(CloseReason::from_io(&error));
         }
@@ -457,6 +459,9 @@ pub(crate) fn fire<W: World>(
     if core.rules.keep(Rule::LazyTimer) {
         let deadline = entry.connection.deadline().min(entry.backlog.deadline());
         core.arm(&mut entry.armed, deadline, token);
+        if entry.armed.is_never() {
+            core.fact(Fact::Armed { token, due: Moment::NEVER });
+        }
     }
     None
 }

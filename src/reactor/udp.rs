@@ -6,7 +6,6 @@ use crate::probe::{Call, Fact};
 use crate::reactor::core::Core;
 use crate::reactor::world::{DatagramSocket, Ready, World};
 use crate::session::datagram::{Datagram, DatagramSession, Outbox};
-use crate::time::Moment;
 use crate::token::Token;
 
 /// How many datagrams are asked of the system at a time.
@@ -79,21 +78,31 @@ fn receive<W: World>(
     let DatagramEntry { socket, session, outbox, .. } = entry;
     let Core { world, env, .. } = core;
     let is_watched = env.recorder.is_on();
-    let (mut began, mut last) = (Moment::START, 0);
+    // Each is timed until the next one begins; the last one below.
+    let (mut under_way, mut stall) = (None, None);
     let mut each = |datagram: Datagram<'_>| {
         let fact = Fact::Received { token, bytes: datagram.data.len() };
         crate::probe::Probe::fact(&mut env.counters, fact);
         world.fact(fact);
         if is_watched {
-            began = world.now();
-            env.recorder.tick(began);
+            let now = world.now();
+            env.recorder.tick(now);
+            if let Some(began) = under_way.replace(now)
+                && env.recorder.called(token, Call::Datagram, began)
+            {
+                let cpu = world.cpu();
+                env.counters.stalls += 1;
+                let held = env.recorder.stalled(token, Call::Datagram, began, cpu);
+                env.counters.stalls_parked += u64::from(!held.is_computing());
+                stall = Some(held);
+            }
             env.recorder.record(fact);
         }
         session.on_datagram(datagram, outbox, env);
-        last += 1;
     };
     let received = socket.receive(batch, &mut each).map_err(|error| error.kind());
-    if is_watched && last > 0 {
+    core.stall = stall.or(core.stall);
+    if let Some(began) = under_way {
         core.timed(token, Call::Datagram, began);
     }
     received

@@ -168,18 +168,21 @@ fn keep_rest<W: World>(
 /// Runs of bytes that one write takes from a backlog.
 const SLICES: usize = 16;
 
-/// Writes the first of what waits; answers too whether the socket took less than it was offered and
-/// so is full. Of a file that is not known: the system may stop for reasons of its own.
-fn send<S: Stream>(socket: &mut S, backlog: &Backlog) -> (io::Result<usize>, bool) {
+/// Writes the first of what waits; answers too how much was offered, and whether the socket took
+/// less than that and so is full. Of a file that is not known: the system may stop for reasons of its
+/// own.
+fn send<S: Stream>(socket: &mut S, backlog: &Backlog) -> (io::Result<usize>, usize, bool) {
     if let Some(span) = backlog.next_file() {
-        return (socket.send_file(span), false);
+        let offered = span.length;
+        return (socket.send_file(span), offered, false);
     }
     let mut slices = [IoSlice::new(&[]); SLICES];
     let count = backlog.gather(&mut slices);
     let slices = slices.get(..count).unwrap_or_default();
     let result = write(socket, slices);
-    let is_full = matches!(result, Ok(taken) if taken < length(slices));
-    (result, is_full)
+    let offered = length(slices);
+    let is_full = matches!(result, Ok(taken) if taken < offered);
+    (result, offered, is_full)
 }
 
 fn write<S: Stream>(socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -238,8 +241,7 @@ pub(super) fn flush<W: World>(
             entry.marks.set(Marks::FILES, true);
             entry.socket.expect_files();
         }
-        let offered = entry.backlog.len();
-        let (result, is_full) = send(&mut entry.socket, &entry.backlog);
+        let (result, offered, is_full) = send(&mut entry.socket, &entry.backlog);
         match result {
             Ok(0) => {
                 log::error!("a file became shorter while it was sent");

@@ -8,20 +8,34 @@ use crate::time::Moment;
 
 /// A recorder and the counters of the same facts, for a loop that is not a
 /// [`Reactor`](crate::Reactor).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watched {
     /// The last facts.
     pub recorder: Recorder,
     /// Totals.
     pub counters: Counters,
+    /// When the last wait was over.
+    woke: Moment,
 }
 
 impl Watched {
     /// Records that `fact` happened at `now`.
     pub fn note(&mut self, now: Moment, fact: Fact) {
+        if let Fact::Polled { began, .. } = fact {
+            self.counters.busy.record(began.since(self.woke));
+            self.counters.lag.waited(began, now);
+            self.woke = now;
+        }
         self.recorder.tick(now);
         self.counters.fact(fact);
         self.recorder.record(fact);
+    }
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        let (recorder, counters) = (Recorder::default(), Counters::default());
+        Watched { recorder, counters, woke: Moment::START }
     }
 }
 

@@ -7,8 +7,8 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::detect::LEVEL;
 use super::recording::name;
+use crate::probe::LEVEL;
 use crate::probe::{Fact, Labels, Record};
 use crate::time::Moment;
 
@@ -88,6 +88,7 @@ fn rest(f: &mut fmt::Formatter<'_>, at: Moment, fact: &Fact, labels: &Labels) ->
         | Fact::NobodyWaits { .. }
         | Fact::Driven { .. }
         | Fact::Resumed { .. }
+        | Fact::Removed { .. }
         | Fact::Shed { .. }
         | Fact::Dropped { .. } => Ok(()),
     }
@@ -107,15 +108,17 @@ impl fmt::Display for Clock {
     }
 }
 
-/// A length of time with three digits that count: `850ns`, `12.3us`, `203ms`, `1.50s`.
+/// A length of time with three digits that count: `850ns`, `12.3us`, `203ms`, `1.50s`; in prose, by
+/// `{:#}`, `203 ms`.
 #[derive(Clone, Copy, Debug)]
 pub struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
+        let gap = if f.alternate() { " " } else { "" };
         let (unit, size) = match nanos {
-            0..1_000 => return write!(f, "{nanos}ns"),
+            0..1_000 => return write!(f, "{nanos}{gap}ns"),
             1_000..1_000_000 => ("us", 1e3),
             1_000_000..1_000_000_000 => ("ms", 1e6),
             _ => ("s", 1e9),
@@ -123,7 +126,7 @@ impl fmt::Display for Span {
         let value = nanos as f64 / size;
         // What would be rounded up to four digits has none behind the point.
         let digits = if value >= 99.95 { 0 } else { 2 - usize::from(value >= 9.995) };
-        write!(f, "{value:.digits$}{unit}")
+        write!(f, "{value:.digits$}{gap}{unit}")
     }
 }
 
@@ -219,6 +222,7 @@ mod tests {
             (u64::MAX, "18446744074s"),
         ] {
             assert_eq!(Span(Duration::from_nanos(nanos)).to_string(), shown);
+            assert_eq!(format!("{:#}", Span(Duration::from_nanos(nanos))).replace(' ', ""), shown);
         }
     }
 }

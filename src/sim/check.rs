@@ -483,6 +483,7 @@ impl Probe for Check {
             | Fact::NobodyWaits { .. }
             | Fact::Woken { .. }
             | Fact::Peer { .. }
+            | Fact::Removed { .. }
             | Fact::Failed { .. }
             | Fact::Interest { .. }
             | Fact::Called { .. }

@@ -136,4 +136,17 @@ export default async function loop(stage) {
 
   await load();
   await page.close();
+
+  const lesson = await stage.lesson("blocked_handler");
+  const other = await stage.elsewhere(lesson.url);
+  await stage.check("a handler that holds its loop is named, by its route and its cause", async () => {
+    await sees(other, "#findings .kind", "stall");
+    await sees(other, "#findings li", "held the loop");
+    await sees(other, "#findings li", "parked");
+    await sees(other, "nav a", "Lesson");
+    await stage.picture(other, "loop-lesson");
+    await stage.axe(other);
+  });
+  await other.close();
+  await lesson.end();
 }

@@ -134,6 +134,14 @@ export class Stage {
     return page;
   }
 
+  /** A page of another server of ours. */
+  async elsewhere(url) {
+    const page = await this.#browsers[0].newPage();
+    this.#watch(page, new URL(url).host);
+    await page.goto(url);
+    return page;
+  }
+
   /** A page from the disk, as somebody opens it who was sent it. */
   async file(path) {
     const page = await this.#browsers[0].newPage();
@@ -163,6 +171,26 @@ export class Stage {
     };
   }
 
+  /** Plays a lesson: where its page is, and how to end it. */
+  async lesson(name) {
+    const child = spawn(this.#program, ["learn", name], { stdio: ["ignore", "pipe", "ignore"] });
+    const ended = once(child, "exit");
+    const find = async () => {
+      for await (const line of createInterface(child.stdout)) {
+        const [, url] = line.match(/(http:\S+_loop)/) ?? [];
+        if (url) return url;
+      }
+      throw new Error("it ended");
+    };
+    const url = await within(find(), "the lesson's page");
+    child.stdout.resume();
+    const end = async () => {
+      child.kill("SIGINT");
+      await within(ended, "the lesson's end").catch((error) => { child.kill("SIGKILL"); throw error; });
+    };
+    return { url, end };
+  }
+
   /** Asks for something and takes nothing of the answer. */
   async deaf(path) {
     const [host, port] = this.#at.http.split(":");
@@ -180,7 +208,7 @@ export class Stage {
     await page.goto(this.web + path);
   }
 
-  #watch(page) {
+  #watch(page, host = new URL(this.web).host) {
     const complain = (what) => {
       const where = `${new URL(page.url() || "about:blank").pathname}: ${what}`;
       if (!this.#allowed.some((pattern) => pattern.test(what))) this.complaints.push(where);
@@ -190,7 +218,7 @@ export class Stage {
     page.on("pageerror", (error) => complain(String(error)));
     page.on("request", (request) => {
       if (!/^(https?|wss?):/.test(request.url())) return;
-      if (new URL(request.url()).host !== new URL(this.web).host) complain(`asks ${request.url()}`);
+      if (new URL(request.url()).host !== host) complain(`asks ${request.url()}`);
     });
   }
 

@@ -153,7 +153,10 @@ def processed(name, parsed):
     from perfetto.trace_processor import TraceProcessor
 
     with TraceProcessor(trace=str(folder / f"{name}.pftrace")) as processor:
-        value = lambda query: next(iter(processor.query(query))).value
+
+        def value(query):
+            return next(iter(processor.query(query))).value
+
         equal(value("select count(*) as value from slice"), len(events(parsed, BEGIN)) + len(events(parsed, INSTANT)))
         equal(value("select count(*) as value from counter"), len(events(parsed, COUNTER)))
         equal(value("select count(*) > 100 as value from flow"), 1)

@@ -9,7 +9,7 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::Token;
 use crate::probe::Fact;
-use crate::scope::detect::LEVEL;
+use crate::probe::LEVEL;
 
 use super::{Stage, TICK};
 

@@ -67,10 +67,10 @@ impl Sums {
         match fact {
             Fact::Polled { began, events, .. } => self.turn(at, began, events),
             Fact::Read { token, bytes, .. } | Fact::Received { token, bytes } => {
-                self.busy.entry(token).or_default().bytes_in += bytes as u64;
+                add(&mut self.busy.entry(token).or_default().bytes_in, bytes);
             }
             Fact::Wrote { token, bytes, .. } | Fact::Sent { token, bytes } => {
-                self.busy.entry(token).or_default().bytes_out += bytes as u64;
+                add(&mut self.busy.entry(token).or_default().bytes_out, bytes);
             }
             Fact::Request { token, label } => self.busy.entry(token).or_default().label = label,
             Fact::Called { token, began, .. } => {
@@ -101,7 +101,7 @@ impl Sums {
             }
         }
         self.turns += 1;
-        self.events += events as u64;
+        add(&mut self.events, events);
         self.most = self.most.max(events);
         self.waited = self.waited.saturating_add(at.since(began));
     }
@@ -192,6 +192,11 @@ impl Held {
     }
 }
 
+/// A file can say any number.
+fn add(sum: &mut u64, count: usize) {
+    *sum = sum.saturating_add(count as u64);
+}
+
 /// What it was last asked for.
 fn asked(label: Label, recording: &Recording) -> String {
     match label {
@@ -205,4 +210,37 @@ fn ranked(counts: &BTreeMap<&'static str, u64>) -> Vec<String> {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort_by_key(|(name, count)| (Reverse(**count), **name));
     counts.into_iter().map(|(name, count)| format!("{name} {count}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_file_says_is_summed_up() {
+        let header = r#"{"recording":1,"version":"1","model":"loop","started":"2026-01-01T00:00:00Z","lost":1}"#;
+        let most = u64::MAX;
+        let mut text = format!("{header}\n");
+        for at in [0, most, 7] {
+            for fact in [
+                format!(r#""polled","began":{most},"until":null,"events":{most}"#),
+                format!(r#""request","token":"1.1","label":"GET /\u001b""#),
+                format!(r#""read","token":"1.1","asked":1,"bytes":{most}"#),
+                format!(r#""called","token":"1.1","call":"data","began":0"#),
+                format!(r#""stall","token":"1.1","began":0,"computing":{most}"#),
+                r#""closed","token":"1.1","reason":"reset""#.to_owned(),
+            ] {
+                let _ = writeln!(text, "{{\"at\":{at},\"fact\":{fact}}}");
+            }
+        }
+        let recording = Recording::read(text.as_bytes()).unwrap();
+        let mut shown = Vec::new();
+        write("a file", &recording, &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        for what in
+            ["a file", "1 older ones are lost", "polled 3", "reset 3", "#1.1 for ", "GET /\\u{1b}"]
+        {
+            assert!(shown.contains(what), "{what} is not in\n{shown}");
+        }
+    }
 }

@@ -32,10 +32,6 @@ const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 const READ_CLOSED: u8 = 4;
 
-/// A bit that a loop adds to its `Interest` if the system tells it of a socket again and again for
-/// as long as it is ready. Without it, it is told once.
-pub const LEVEL: u8 = 0x40;
-
 /// `ENFILE` and `EMFILE`: the same numbers on every Unix.
 const EXHAUSTED: [i32; 2] = [23, 24];
 

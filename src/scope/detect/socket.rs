@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::finding::FindingKind;
 use super::turn::Turn;
 use super::{Bounds, READ_CLOSED, READABLE, WRITABLE};
-use crate::probe::{Label, Stage};
+use crate::probe::{LEVEL, Label, Stage};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -132,7 +132,7 @@ impl Socket {
             || self.is_full
             || self.unsent > 0
             || interest & READABLE == 0
-            || interest & super::LEVEL != 0
+            || interest & LEVEL != 0
             || !matches!(self.life, Stage::Unknown | Stage::Open)
     }
 

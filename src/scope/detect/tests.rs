@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::CloseReason;
+use crate::probe::LEVEL;
 
 const DOOR: Token = Token::new(0, 0);
 const WHO: Token = Token::new(1, 0);

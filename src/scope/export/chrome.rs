@@ -32,9 +32,9 @@ pub(super) fn write(timeline: &Timeline, out: &mut impl io::Write) -> io::Result
 /// What a process or a track is called.
 fn named(text: &mut String, what: &str, (process, track): (usize, usize), name: &str) {
     // Writing to a string cannot fail, here and below.
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "{{\"ph\":\"M\",\"name\":\"{what}\",\"pid\":{},\"tid\":{track},\"args\":{{\"name\":{}}}}},\n",
+        "{{\"ph\":\"M\",\"name\":\"{what}\",\"pid\":{},\"tid\":{track},\"args\":{{\"name\":{}}}}},",
         process + 1,
         Value::from(name)
     );
@@ -53,9 +53,9 @@ fn event(text: &mut String, timeline: &Timeline, item: &Item) {
     match &item.what {
         What::Begin { group, name, flow, note } => {
             let (name, group) = (Value::from(&**name), group.as_str());
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "{{\"ph\":\"B\",\"cat\":\"{group}\",\"name\":{name},{place}{}}},\n",
+                "{{\"ph\":\"B\",\"cat\":\"{group}\",\"name\":{name},{place}{}}},",
                 args(*note)
             );
             if let Some(id) = flow {
@@ -63,13 +63,13 @@ fn event(text: &mut String, timeline: &Timeline, item: &Item) {
             }
         }
         What::End => {
-            let _ = write!(text, "{{\"ph\":\"E\",{place}}},\n");
+            let _ = writeln!(text, "{{\"ph\":\"E\",{place}}},");
         }
         What::Instant { name, flow, note } => {
             let name = Value::from(&**name);
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "{{\"ph\":\"i\",\"s\":\"t\",\"name\":{name},{place}{}}},\n",
+                "{{\"ph\":\"i\",\"s\":\"t\",\"name\":{name},{place}{}}},",
                 args(*note)
             );
             match flow {
@@ -80,9 +80,9 @@ fn event(text: &mut String, timeline: &Timeline, item: &Item) {
         }
         What::Value(value) => {
             let name = Value::from(track.name.as_str());
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "{{\"ph\":\"C\",\"name\":{name},{place},\"args\":{{\"value\":{value}}}}},\n"
+                "{{\"ph\":\"C\",\"name\":{name},{place},\"args\":{{\"value\":{value}}}}},"
             );
         }
     }
@@ -90,9 +90,9 @@ fn event(text: &mut String, timeline: &Timeline, item: &Item) {
 
 /// A step of a flow.
 fn arrow(text: &mut String, phase: &str, id: u64, place: &str) {
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "{{\"ph\":\"{phase}\",\"cat\":\"flow\",\"name\":\"ready\",\"id\":{id},{place}}},\n"
+        "{{\"ph\":\"{phase}\",\"cat\":\"flow\",\"name\":\"ready\",\"id\":{id},{place}}},"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::probe::{Fact, Kind, Origin, Record};
+use crate::probe::{Fact, Kind, Layer, Origin, Record, Stage};
 use crate::token::Token;
 
 /// What is known of a token from all of its facts.
@@ -15,6 +15,10 @@ pub(super) struct Who {
     first: usize,
     /// It was a connection before the recording begins.
     pub(super) is_older: bool,
+    /// Where such a one was in its life then, as far as its first change tells.
+    pub(super) before: Stage,
+    /// Its life has changed since.
+    is_told: bool,
 }
 
 impl Who {
@@ -53,7 +57,13 @@ pub(super) fn find(records: &[Record]) -> HashMap<Token, Who> {
             Fact::Received { .. } | Fact::Sent { .. } | Fact::Dropped { .. } => {
                 who.kind = Kind::Datagram;
             }
-            Fact::Read { .. } | Fact::Wrote { .. } | Fact::Closed { .. } | Fact::State { .. } => {
+            Fact::State { from, to, .. } => {
+                who.is_older |= who.kind == Kind::Unknown;
+                if to.layer() == Layer::Connection && !std::mem::replace(&mut who.is_told, true) {
+                    who.before = from;
+                }
+            }
+            Fact::Read { .. } | Fact::Wrote { .. } | Fact::Closed { .. } => {
                 who.is_older |= who.kind == Kind::Unknown;
             }
             _ => {}

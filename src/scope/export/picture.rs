@@ -1,8 +1,8 @@
 //! A timeline as a picture, for a document: the loop's turns above, connections beneath, time to the
 //! right. It is light or dark as its reader is.
 //!
-//! What is narrower than a pixel is drawn together with its neighbours, so that the picture stays
-//! small however much is in it.
+//! What is narrower than a pixel is drawn together with its neighbours, the paler the less of the
+//! time it takes: so the picture stays small however much is in it, and true.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -35,8 +35,9 @@ pub(super) fn write(timeline: &Timeline, out: &mut impl io::Write) -> io::Result
 /// The whole picture.
 fn draw(timeline: &Timeline) -> String {
     let first = timeline.items.first().map_or(0, |item| item.at);
-    let last = timeline.items.last().map_or(0, |item| item.at).max(first + 1);
-    let mut canvas = Canvas { body: String::new(), first, scale: WIDTH / (last - first) as f64 };
+    let last = timeline.items.last().map_or(0, |item| item.at).max(first.saturating_add(1));
+    let mut canvas =
+        Canvas { body: String::new(), first, scale: WIDTH / (last - first).max(1) as f64 };
     let rows = choose(timeline);
     let mut places = HashMap::new();
     let mut y = HEAD;
@@ -143,7 +144,12 @@ struct Begun {
 struct Bar {
     from: f64,
     to: f64,
+    /// How much of it is covered.
+    covered: f64,
 }
+
+/// Those that are drawn together grow no longer than this.
+const TOGETHER: f64 = 3.0;
 
 impl Canvas {
     fn x(&self, at: u64) -> f64 {
@@ -176,7 +182,8 @@ impl Canvas {
                 }
                 What::End => {
                     let Some(begun) = stack.pop() else { continue };
-                    let bar = Bar { from: self.x(begun.at), to: self.x(*at) };
+                    let (from, to) = (self.x(begun.at), self.x(*at));
+                    let bar = Bar { from, to, covered: to - from };
                     let text = slice(&mut bars, *track, y, &begun, bar, *at);
                     if let Some(layer) = layers.get_mut(depth(begun.class)) {
                         layer.push_str(&text);
@@ -220,9 +227,11 @@ fn slice(
         rectangle(&mut text, begun.class, y, bar, &title);
         return text;
     }
-    let pending = bars.entry((track, begun.class)).or_insert(bar);
-    if bar.from - pending.to <= 0.5 {
+    let first = Bar { covered: 0.0, ..bar };
+    let pending = bars.entry((track, begun.class)).or_insert(first);
+    if bar.from - pending.to <= 0.5 && bar.to - pending.from <= TOGETHER {
         pending.to = pending.to.max(bar.to);
+        pending.covered += bar.covered;
     } else {
         let done = std::mem::replace(pending, bar);
         rectangle(&mut text, begun.class, y, done, "");
@@ -237,9 +246,11 @@ fn rectangle(text: &mut String, class: &str, y: f64, bar: Bar, title: &str) {
         _ => (y, ROW - 2.0),
     };
     let width = (bar.to - bar.from).max(0.5);
+    let share = (bar.covered / width).clamp(0.25, 1.0);
+    let pale = if share < 0.95 { format!(" fill-opacity=\"{share:.2}\"") } else { String::new() };
     let _ = write!(
         text,
-        "<rect class=\"{class}\" x=\"{:.2}\" y=\"{top:.1}\" width=\"{width:.2}\" height=\"{height:.1}\">{title}</rect>",
+        "<rect class=\"{class}\"{pale} x=\"{:.2}\" y=\"{top:.1}\" width=\"{width:.2}\" height=\"{height:.1}\">{title}</rect>",
         bar.from
     );
 }

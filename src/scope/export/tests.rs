@@ -9,7 +9,8 @@ use super::*;
 use crate::error::CloseReason;
 use crate::limits::Limits;
 use crate::probe::{Call, Fact, Labels, Origin, Record, Stage};
-use crate::scope::recording::Header;
+use crate::scope::detect::Detector;
+use crate::scope::recording::{Header, Reader};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -102,6 +103,25 @@ fn slices_of_a_track_lie_within_each_other() {
 }
 
 #[test]
+fn who_was_there_before_has_a_life_from_the_beginning() {
+    let mut recording = exchange("loop");
+    // Without its beginning, as when a ring has gone round.
+    recording.records.drain(..7);
+    let (bytes, counts) = exported(Form::Perfetto, &[("late".into(), recording)]);
+    let trace = Trace::decode(&bytes[..]).unwrap();
+    let first = trace.packet.iter().find(|packet| {
+        packet.track_event.as_ref().is_some_and(|event| event.categories == ["life"])
+    });
+    let life = first.and_then(|packet| packet.track_event.as_ref()?.name.clone());
+    assert_eq!(
+        (life.as_deref(), first.and_then(|packet| packet.timestamp)),
+        (Some("earlier"), Some(50_000))
+    );
+    // A turn of two parts, a life, a stage, a call.
+    assert_eq!((counts.slices, counts.tracks), (5, 2));
+}
+
+#[test]
 fn recordings_stand_side_by_side() {
     let mut later = exchange("threads");
     later.records.iter_mut().for_each(|record| record.at += Duration::from_secs(100));
@@ -164,4 +184,54 @@ fn times_without_sense_do_no_harm() {
             assert!(!exported(form, &recordings).0.is_empty() || recordings.is_empty());
         }
     }
+}
+
+#[test]
+fn whatever_a_file_says_can_be_exported_and_judged() {
+    let mut bytes = Vec::new();
+    exchange("loop").write(&mut bytes).unwrap();
+    let mut seed = 7_u64;
+    let mut random = |bound: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % bound
+    };
+    let mut judged = 0;
+    for _ in 0..300 {
+        let mut mangled = bytes.clone();
+        for _ in 0..1 + random(6) {
+            // Digits above all: the lines are to be read.
+            let digits: Vec<_> =
+                (0..mangled.len()).filter(|at| mangled[*at].is_ascii_digit()).collect();
+            let place = digits[random(digits.len())];
+            match random(3) {
+                0 => {
+                    let is_text = |byte: &u8| !byte.is_ascii_digit();
+                    let begin = mangled[..place].iter().rposition(is_text).map_or(0, |at| at + 1);
+                    let end = mangled[place..].iter().position(is_text).unwrap() + place;
+                    drop(mangled.splice(begin..end, *b"18446744073709551615"));
+                }
+                1 => mangled[place] = b'0' + random(10) as u8,
+                _ => drop(mangled.splice(place..place, *b"99")),
+            }
+        }
+        let mut reader =
+            Reader::new(&mangled[..]).unwrap_or_else(|_| Reader::new(&bytes[..]).unwrap());
+        let mut records = Vec::new();
+        loop {
+            match reader.next_record() {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        let (header, labels) = reader.into_parts();
+        let mut detector = Detector::new(&header.limits);
+        records.iter().for_each(|record| detector.take(record, &labels));
+        judged += records.len();
+        let recordings = [("a".to_owned(), Recording { header, records, labels, cut: None })];
+        for form in [Form::Perfetto, Form::Chrome, Form::Svg] {
+            exported(form, &recordings);
+        }
+    }
+    assert!(judged > 1000, "hardly anything was left to read");
 }

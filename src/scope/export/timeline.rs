@@ -227,7 +227,7 @@ impl<'t> Builder<'t> {
 
     fn run(mut self, records: &[Record], labels: &Labels) {
         if let Some(first) = records.first() {
-            self.value(first.at.as_nanos(), OPEN, self.open);
+            self.begin_older(first.at.as_nanos());
         }
         for record in records {
             self.take(record, labels);
@@ -240,6 +240,21 @@ impl<'t> Builder<'t> {
         let mut tokens: Vec<_> = self.courses.keys().copied().collect();
         tokens.sort();
         tokens.into_iter().for_each(|token| self.end_slices(end, token));
+    }
+
+    /// Connections that were there before the recording begins.
+    fn begin_older(&mut self, at: u64) {
+        self.value(at, OPEN, self.open);
+        let is_own = |token: &Token| self.tracks.contains_key(token);
+        let older = self.who.iter().filter(|(token, who)| who.is_older && is_own(token));
+        let mut older: Vec<_> = older.map(|(token, who)| (*token, who.before)).collect();
+        older.sort_by_key(|(token, _)| *token);
+        for (token, before) in older {
+            self.courses.entry(token).or_default().life = Some(before);
+            let (track, _) = self.track(token);
+            let name = if before == Stage::Unknown { "earlier" } else { before.as_str() };
+            self.begin(at, track, Group::Life, name);
+        }
     }
 
     fn put(&mut self, at: u64, track: usize, what: What) {
@@ -296,7 +311,15 @@ impl<'t> Builder<'t> {
     }
 
     fn take_turn(&mut self, at: u64, fact: &Fact) {
-        let Fact::Polled { began, events, .. } = *fact else { return };
+        let (began, events) = match *fact {
+            Fact::Polled { began, events, .. } => (began, events),
+            Fact::Woken { commands } => {
+                let note = Some(("commands", commands as u64));
+                let what = What::Instant { name: "woken".into(), flow: None, note };
+                return self.put(at, self.base, what);
+            }
+            _ => return,
+        };
         let began = began.as_nanos().min(at);
         if std::mem::replace(&mut self.works, true) {
             self.put(began, self.base, What::End);

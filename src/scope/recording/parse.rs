@@ -52,6 +52,7 @@ impl<'a> Fields<'a> {
             "budget" => Ok(Fact::Budget { token }),
             "driven" => Ok(Fact::Driven { token }),
             "resumed" => Ok(Fact::Resumed { token }),
+            "removed" => Ok(Fact::Removed { token }),
             "shed" => Ok(Fact::Shed { token }),
             "dropped" => Ok(Fact::Dropped { token }),
             "closed" => Ok(Fact::Closed { token, reason: self.reason()? }),
@@ -136,6 +137,7 @@ impl<'a> Fields<'a> {
 
     fn peer(&self) -> Result<Origin, Wrong> {
         match self.word("peer")? {
+            "unknown" => Ok(Origin::Unknown),
             "unix" => Ok(Origin::Unix),
             text => text.parse::<SocketAddr>().map(Origin::from).map_err(|_| Wrong::Field("peer")),
         }
@@ -162,12 +164,10 @@ impl<'a> Fields<'a> {
     /// Labels of a file are as bounded as those of a loop.
     fn label(&mut self) -> Result<Label, Wrong> {
         let text = self.word("label")?;
-        let (first, second) = text.split_once(' ').unwrap_or((text, ""));
-        if first.len() > 64 {
+        if text.len() > Labels::LONGEST_TEXT {
             return Err(Wrong::Field("label"));
         }
-        let has_space = text.len() > first.len();
-        Ok(if has_space { self.labels.pair(first, second) } else { self.labels.number(text) })
+        Ok(self.labels.number(text))
     }
 
     fn reason(&self) -> Result<CloseReason, Wrong> {

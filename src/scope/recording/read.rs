@@ -14,6 +14,9 @@ use crate::scope::text::Clean;
 /// each.
 pub const MOST: usize = 1 << 22;
 
+/// Texts of labels that are known at a time.
+const LABELS: usize = 1 << 16;
+
 /// Bytes of a line. No fact comes near it.
 const LINE: u64 = 16 * 1024;
 
@@ -112,7 +115,7 @@ impl<R: BufRead> Reader<R> {
             _ => Err(Wrong::NoHeader),
         };
         let header = header.map_err(|what| ReadError { line: 1, what })?;
-        Ok(Reader { input, header, labels: Labels::default(), line, number: 1, cut: None })
+        Ok(Reader { input, header, labels: Labels::with_room(LABELS), line, number: 1, cut: None })
     }
 
     /// The next fact; `None` at the end. A last line without an end that is no fact was cut off,

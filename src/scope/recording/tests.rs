@@ -56,6 +56,8 @@ pub(crate) fn facts(labels: &mut Labels) -> Vec<Fact> {
         Fact::Paused { token: B, descriptors: true },
         Fact::Descriptors { used: 1, limit: 0 },
         Fact::Resumed { token: B },
+        Fact::Removed { token: B },
+        Fact::Peer { token: B, peer: Origin::Unknown },
         Fact::Shed { token: B },
         Fact::Received { token: B, bytes: 9 },
         Fact::Sent { token: B, bytes: 9 },

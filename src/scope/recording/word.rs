@@ -36,6 +36,7 @@ pub const fn name(fact: &Fact) -> &'static str {
         Fact::Paused { .. } => "paused",
         Fact::Descriptors { .. } => "descriptors",
         Fact::Resumed { .. } => "resumed",
+        Fact::Removed { .. } => "removed",
         Fact::Shed { .. } => "shed",
         Fact::Received { .. } => "received",
         Fact::Sent { .. } => "sent",

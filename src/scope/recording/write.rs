@@ -76,6 +76,7 @@ fn fields(object: &mut Object<'_>, fact: &Fact, labels: &Labels) {
         | Fact::Budget { .. }
         | Fact::Driven { .. }
         | Fact::Resumed { .. }
+        | Fact::Removed { .. }
         | Fact::Shed { .. }
         | Fact::Dropped { .. } => {}
     }

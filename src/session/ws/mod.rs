@@ -48,6 +48,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::error::CloseReason;
+use crate::probe::Stage;
 pub use crate::proto::ws::frame::{encode_binary, encode_text};
 pub use crate::proto::ws::handshake::Origins;
 use crate::proto::ws::{Bounds, Close, Event, Reader, Refusal, Scratch};
@@ -284,6 +285,10 @@ impl<H: Handler> Session for WebSocket<H> {
             true => self.link.deadline(),
             false => self.link.deadline().min(self.handler.deadline()),
         }
+    }
+
+    fn stage(&self) -> Stage {
+        if self.link.is_closed() { Stage::Closing } else { Stage::Messages }
     }
 }
 

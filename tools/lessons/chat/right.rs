@@ -15,7 +15,7 @@ use super::guest::{GONE, PING, PONG, visit};
 
 /// After so much silence a guest is asked; after as much again it is put out.
 const SILENCE: Duration = Duration::from_millis(400);
-/// More without an end is no line.
+/// What is kept of lines that are not handed on yet.
 const LONGEST: usize = 1024;
 
 struct Guest {
@@ -106,6 +106,8 @@ fn hear(stage: &Stage, guests: &mut Guests, token: Token) {
     let reason = loop {
         match stage.read(token, &mut guest.socket, &mut buffer) {
             Ok(0) => break Some(CloseReason::PeerClosed),
+            // Whoever says more at once does not chat.
+            Ok(_) if guest.line.len() > LONGEST => break Some(CloseReason::Aborted),
             Ok(count) => guest.line.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break None,
             Err(error) => break Some(CloseReason::from_io(&error)),
@@ -115,12 +117,11 @@ fn hear(stage: &Stage, guests: &mut Guests, token: Token) {
     (guest.due, guest.was_asked) = (set(stage, token), false);
     let ended = guest.line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines: Vec<u8> = guest.line.drain(..ended).collect();
-    let is_too_long = guest.line.len() > LONGEST;
     for line in lines.split_inclusive(|byte| *byte == b'\n').filter(|line| *line != PONG.as_bytes())
     {
         tell(stage, guests, token, line);
     }
-    if let Some(reason) = reason.or(is_too_long.then_some(CloseReason::Aborted)) {
+    if let Some(reason) = reason {
         leave(stage, guests, token, reason);
     }
 }

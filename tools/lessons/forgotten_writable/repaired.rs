@@ -1,6 +1,6 @@
 //! Lesson 4, repaired: a server that asks to be told of room for as long as something is left.
 //!
-//! The same as its broken twin but for [`send`], and for what happens when there is room.
+//! The same as its broken twin but for `send`, and for what happens when there is room.
 
 use std::collections::HashMap;
 use std::io;

@@ -66,7 +66,10 @@ fn parse(stage: &Stage, token: Token, socket: &mut TcpStream) -> io::Result<(Vec
             .map_err(|refusal| io::Error::other(refusal.to_string()))?
         {
             let (text, is_whole) = match event {
-                Event::Request(head) => (format!("[{} {}] ", head.method, head.target), false),
+                Event::Request(head) => {
+                    stage.request(token, head.method, head.target);
+                    (format!("[{} {}] ", head.method, head.target), false)
+                }
                 Event::Data(data) => (String::from_utf8_lossy(data).into_owned(), false),
                 Event::Trailers(_) => ("[trailers] ".into(), false),
                 Event::End => ("[end] ".into(), true),

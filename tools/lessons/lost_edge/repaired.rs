@@ -1,6 +1,6 @@
 //! Lesson 1, repaired: a server that reads until there is nothing left.
 //!
-//! The same as its broken twin but for [`receive`].
+//! The same as its broken twin but for `receive`.
 
 use std::collections::HashMap;
 use std::io;

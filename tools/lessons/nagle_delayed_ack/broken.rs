@@ -57,6 +57,7 @@ fn serve(stage: &Stage, token: Token, socket: &mut TcpStream) -> Result<(), Clos
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
         Err(error) => return Err(failed(error)),
     }
+    stage.request(token, "GET", "/");
     // HERE: two small writes.
     stage.write(token, socket, HEAD).map_err(failed)?;
     stage.write(token, socket, BODY).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! Lesson 7, repaired: a server that sends the head of its answer and the body in one piece.
 //!
-//! The same as its broken twin but for the end of [`serve`].
+//! The same as its broken twin but for the end of `serve`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -56,6 +56,7 @@ fn serve(stage: &Stage, token: Token, socket: &mut TcpStream) -> Result<(), Clos
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
         Err(error) => return Err(failed(error)),
     }
+    stage.request(token, "GET", "/");
     // HERE: one buffer, one write, one packet. `set_nodelay(true)` would end the waiting too, but not
     // the second call and the second packet.
     stage.write(token, socket, &[HEAD, BODY].concat()).map_err(failed)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use readyloop::cli::learn::{Stage, anywhere};
 use readyloop::probe::Fact;
-use readyloop::scope::detect::LEVEL;
+use readyloop::probe::LEVEL;
 use readyloop::{CloseReason, Token};
 
 const READABLE: u8 = 1;

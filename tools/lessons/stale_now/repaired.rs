@@ -1,6 +1,6 @@
 //! Lesson 10, repaired: a server that looks at its clock again after it has computed.
 //!
-//! The same as its broken twin but for one line of [`serve`].
+//! The same as its broken twin but for one line of `serve`.
 
 use std::hint;
 use std::io;

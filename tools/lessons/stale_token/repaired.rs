@@ -1,6 +1,6 @@
 //! Lesson 9, repaired: a server that calls its connections by index and generation.
 //!
-//! The same as its broken twin but for [`Server::turn`]: a line is for one [`Token`], not for whoever
+//! The same as its broken twin but for `Server::turn`: a line is for one `Token`, not for whoever
 //! has its index.
 
 use std::collections::HashMap;

@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
-use readyloop::cli::learn::{Stage, anywhere, limits, whose};
-use readyloop::{CloseReason, Token};
+use readyloop::cli::learn::{Stage, limits, whose};
+use readyloop::{CloseReason, Moment, Token};
 
-use super::client::{connect, message, read};
+use super::client::{connect, listen, message, read};
 
 const MESSAGES: usize = 60;
+/// Between two messages: slow enough to watch.
+const PAUSE: Duration = Duration::from_millis(25);
 
 type Readers = HashMap<Token, Reader>;
 
@@ -31,8 +32,7 @@ struct Reader {
 /// Round after round: the broadcaster on this thread, two readers on others.
 pub fn run(stage: &Stage) -> io::Result<()> {
     while stage.another_round() {
-        let (listener, door, mut poll) =
-            (TcpListener::bind(anywhere())?, stage.token(), Poll::new()?);
+        let (listener, door, mut poll) = (listen()?, stage.token(), Poll::new()?);
         let mut readers = Readers::new();
         let (asleep, awake) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(1)));
         let clients = [&awake, &asleep].map(|starts| {
@@ -52,11 +52,14 @@ pub fn run(stage: &Stage) -> io::Result<()> {
                 reader.backlog.extend(message(number));
                 flush(stage, *token, reader)?;
             }
-            turn(stage, &mut poll, &mut readers)?;
+            let next = stage.now() + PAUSE;
+            while stage.now() < next {
+                turn(stage, &mut poll, &mut readers, next)?;
+            }
         }
         asleep.wait();
         while stage.goes_on() && readers.values().any(|reader| !reader.backlog.is_empty()) {
-            turn(stage, &mut poll, &mut readers)?;
+            turn(stage, &mut poll, &mut readers, Moment::NEVER)?;
         }
         let most = readers.values().map(|reader| reader.most).max().unwrap_or(0);
         let text = format!("at most {} KiB were kept for one reader", most / 1024);
@@ -77,9 +80,9 @@ pub fn run(stage: &Stage) -> io::Result<()> {
     Ok(())
 }
 
-fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers) -> io::Result<()> {
+fn turn(stage: &Stage, poll: &mut Poll, readers: &mut Readers, until: Moment) -> io::Result<()> {
     let mut events = Events::with_capacity(64);
-    stage.poll(poll, &mut events, Duration::from_millis(2))?;
+    stage.poll(poll, &mut events, until.since(stage.now()))?;
     for event in &events {
         stage.event(whose(event), event);
         if let Some(reader) = readers.get_mut(&whose(event)) {

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Barrier;
 use std::time::Duration;
 
+use readyloop::cli::learn::anywhere;
 use socket2::SockRef;
 
 /// A message: a line of 64 KiB that begins with its number.
@@ -12,7 +13,15 @@ pub fn message(number: usize) -> Vec<u8> {
     format!("{number:08}{}\n", "x".repeat(64 * 1024 - 9)).into_bytes()
 }
 
-/// A connection for which the system keeps little: so it is soon this program's turn to keep the rest.
+/// For its connections the system keeps little: so it is soon the program's turn to keep the rest.
+pub fn listen() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(anywhere())?;
+    SockRef::from(&listener).set_send_buffer_size(64 * 1024)?;
+    SockRef::from(&listener).set_recv_buffer_size(64 * 1024)?;
+    Ok(listener)
+}
+
+/// Somebody who listens, and for whom the system keeps little too.
 pub fn connect(listener: &TcpListener) -> io::Result<TcpStream> {
     let client = TcpStream::connect(listener.local_addr()?)?;
     SockRef::from(&client).set_recv_buffer_size(64 * 1024)?;

@@ -25,7 +25,11 @@ const page = {
   labels: new Map(),
 };
 
-const strip = new Strip($("strip"), (turn) => tellTurn(turn ?? stepped()));
+const strip = new Strip($("strip"), (turn) => tellTurn(turn ?? stepped()), (turn) => {
+  pause(true);
+  page.cursor = visible().findIndex(({ at }) => at === turn.at);
+  drawTurns();
+});
 const spreads = new Spreads($("spreads"));
 const story = new Story();
 const rows = new Rows($("rows"), (token) => follow(token === page.followed ? null : token));

@@ -35,14 +35,21 @@ export function reading() {
   return picture;
 }
 
+/** Bits of readiness, as interest and events carry them. */
+const BITS = [[1, "R", "reading"], [2, "W", "writing"]];
+const LEVEL = 0x40;
+const named = (bits) => BITS.filter(([bit]) => bits & bit).map(([, , word]) => word).join(" and ") || "nothing";
+
 class Machine {
   #tracks = { life: track(LIFE, 7, "life"), http: track(HTTP, 20, "http"), websocket: track(WEBSOCKET, 20, "websocket") };
   #word = el("span");
+  #bits = BITS.map(([, letter]) => el("b", {}, letter));
+  #interest = el("span", { class: "interest", "aria-hidden": "true" }, ...this.#bits);
   #picture = svg("svg", { viewBox: "0 0 126 33", class: "machine", "aria-hidden": "true" }, ...Object.values(this.#tracks));
 
-  constructor(cell) { cell.append(this.#picture, this.#word); }
+  constructor(cell) { cell.append(this.#picture, this.#word, this.#interest); }
 
-  show({ kind, life, stage, paused, full, queued }) {
+  show({ kind, life, stage, paused, full, queued, interest, bits }) {
     const isStream = !["listener", "datagram", "unknown"].includes(kind) || life !== "unknown";
     mark(this.#picture, "hidden", !isStream);
     for (const [name, states] of [["http", HTTP], ["websocket", WEBSOCKET]]) {
@@ -56,6 +63,13 @@ class Machine {
     if (queued) words.push("queued");
     put(this.#word, words.join(" · ") || "begins");
     this.#word.classList.toggle("bad", paused || full);
+    mark(this.#interest, "hidden", interest === 0);
+    BITS.forEach(([bit], i) => {
+      this.#bits[i].classList.toggle("lit", (interest & bit) !== 0);
+      this.#bits[i].classList.toggle("said", (bits & bit) !== 0);
+    });
+    const how = interest & LEVEL ? ", for as long as it is (level)" : "";
+    mark(this.#interest, "title", `The system tells when it is ready for ${named(interest)}${how}; its last event said ${named(bits)}.`);
   }
 }
 

@@ -23,14 +23,15 @@ export class Strip {
   #stall = Infinity;
   #select;
 
-  /** `select(turn)` is called when another turn is pointed at, or none. */
-  constructor(box, select) {
+  /** `select(turn)` is called when another turn is pointed at, or none; `pick(turn)` when it is clicked. */
+  constructor(box, select, pick) {
     this.#box = box;
     this.#canvas = box.querySelector("canvas");
     this.#select = select;
     box.append(this.#probe);
     box.addEventListener("pointermove", (event) => this.#point(event.offsetX));
     box.addEventListener("pointerleave", () => this.#point(-1));
+    box.addEventListener("click", () => { if (this.#shown[this.#pointed]) pick(this.#shown[this.#pointed]); });
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
