@@ -14,9 +14,9 @@ use crate::token::Token;
 /// Slots of the table that are looked at.
 const LOOK: usize = 8192;
 /// The same where each has to be compared with a text.
-const LOOK_CLOSELY: usize = 4096;
+const LOOK_CLOSELY: usize = 2048;
 /// The first so many are looked at in any case.
-const FIRST: usize = 64;
+pub(super) const FIRST: usize = 64;
 /// How long the same ones of many idle connections are shown.
 const STAY: Duration = Duration::from_secs(2);
 
@@ -33,7 +33,11 @@ pub(super) struct Wish<'a> {
 /// The connections to show, in the order of their index.
 pub(super) fn pick<'r>(recorder: &'r Recorder, wish: &Wish<'_>, now: Moment) -> Vec<&'r Tally> {
     let tallies = recorder.tallies();
-    let look = if wish.filter.is_empty() { LOOK } else { LOOK_CLOSELY };
+    let look = match (wish.most, wish.filter) {
+        (0, _) => 0,
+        (_, "") => LOOK,
+        _ => LOOK_CLOSELY,
+    };
     let turn = (now.as_nanos() / STAY.as_nanos() as u64) as usize;
     let mut filter = Filter::new(wish.filter, recorder.labels());
     // Ranked once each: to look at a tally again costs more than to carry its rank along.

@@ -177,7 +177,7 @@ impl<'r> View<'r> {
         let tallies = recorder.tallies();
         let kept = recorder.total().min(recorder.capacity() as u64);
         let connections = self.connections();
-        let is_paused = |tally: &&Tally| tally.kind == Kind::Listener && tally.is_paused;
+        let is_paused = |tally: &Tally| tally.kind == Kind::Listener && tally.is_paused;
         let (stalls, stalled) = recorder.stalls();
         Sample {
             now: now.as_nanos(),
@@ -192,8 +192,8 @@ impl<'r> View<'r> {
             descriptors: Descriptors {
                 used: tallies.len().max(self.live),
                 limit: recorder.descriptor_limit(),
-                // Listeners come first in what is picked.
-                paused: connections.iter().any(is_paused),
+                // Listeners are the first in the table as a rule.
+                paused: tallies.iter().take(pick::FIRST).any(is_paused),
             },
             spreads: Spreads::of(counters),
             turns: turns::last(recorder, ask.turns.min(TURNS)),
