@@ -7,14 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use super::{Lesson, Stage};
+use super::{Lesson, Stage, limits};
 use crate::app::book;
 use crate::reactor::world::Address;
 use crate::scope::Source;
 use crate::scope::page::{self, Options};
 use crate::session::http::{Answered, Http, Reply};
 use crate::web::router::{Request, Router};
-use crate::{Handle, Limits, Reactor};
+use crate::{Handle, Reactor};
 
 /// A page that is being served.
 pub(super) struct Page {
@@ -29,7 +29,8 @@ impl Page {
         let stage = stage.clone();
         let (tell, told) = std::sync::mpsc::channel();
         let serve = move || {
-            let mut reactor = Reactor::new(Limits::default())?;
+            // The same as the stage's, so that the page's detectors judge as the stage's do.
+            let mut reactor = Reactor::new(limits())?;
             let at = SocketAddr::from(([127, 0, 0, 1], port));
             let token = reactor.listen(at, Http::new(routes(&stage, lesson)))?;
             // Whoever asked has gone if it is not heard; then there is nobody to serve.
