@@ -224,9 +224,9 @@ mod tests {
         for at in [0, most, 7] {
             for fact in [
                 format!(r#""polled","began":{most},"until":null,"events":{most}"#),
-                format!(r#""request","token":"1.1","label":"GET /\u001b""#),
+                r#""request","token":"1.1","label":"GET /\u001b""#.to_owned(),
                 format!(r#""read","token":"1.1","asked":1,"bytes":{most}"#),
-                format!(r#""called","token":"1.1","call":"data","began":0"#),
+                r#""called","token":"1.1","call":"data","began":0"#.to_owned(),
                 format!(r#""stall","token":"1.1","began":0,"computing":{most}"#),
                 r#""closed","token":"1.1","reason":"reset""#.to_owned(),
             ] {

@@ -15,6 +15,8 @@ use crate::token::Token;
 const LOOK: usize = 8192;
 /// The same where each has to be compared with a text.
 const LOOK_CLOSELY: usize = 4096;
+/// The first so many are looked at in any case.
+const FIRST: usize = 64;
 /// How long the same ones of many idle connections are shown.
 const STAY: Duration = Duration::from_secs(2);
 
@@ -34,8 +36,10 @@ pub(super) fn pick<'r>(recorder: &'r Recorder, wish: &Wish<'_>, now: Moment) -> 
     let look = if wish.filter.is_empty() { LOOK } else { LOOK_CLOSELY };
     let turn = (now.as_nanos() / STAY.as_nanos() as u64) as usize;
     let mut filter = Filter::new(wish.filter, recorder.labels());
-    let mut seen: Vec<&Tally> = within(tallies, turn, look)
+    // Ranked once each: to look at a tally again costs more than to carry its rank along.
+    let mut seen: Vec<(Rank, &Tally)> = within(tallies, turn, look)
         .filter(|tally| !wish.always.contains(&tally.token) && filter.takes(tally))
+        .map(|tally| (rank(tally), tally))
         .collect();
     let mut picked: Vec<&Tally> =
         wish.always.iter().filter_map(|token| tallies.get(*token)).collect();
@@ -45,30 +49,34 @@ pub(super) fn pick<'r>(recorder: &'r Recorder, wish: &Wish<'_>, now: Moment) -> 
         // goes round.
         let best = room - room / 4;
         if best > 0 {
-            seen.select_nth_unstable_by_key(best - 1, |tally| Reverse(rank(tally)));
+            seen.select_nth_unstable_by_key(best - 1, |(rank, _)| Reverse(*rank));
         }
         let others = seen.split_off(best);
         let from = turn * (room / 4) % others.len().max(1);
-        seen.extend(others.iter().cycle().skip(from).take(room - best));
+        seen.extend(others.iter().copied().cycle().skip(from).take(room - best));
     }
-    picked.append(&mut seen);
-    picked.sort_unstable_by_key(|tally| tally.token);
+    picked.extend(seen.into_iter().map(|(_, tally)| tally));
+    picked.sort_unstable_by_key(|tally| tally.token.index());
     picked.dedup_by_key(|tally| tally.token);
     picked
 }
 
-/// So many slots, beginning somewhere else every few seconds if there are more.
+/// So many slots, and the first ones, which are the listeners' as a rule: beginning somewhere else
+/// every few seconds if there are more.
 fn within(tallies: &Tallies, turn: usize, look: usize) -> impl Iterator<Item = &Tally> {
     let slots = tallies.slots();
     let from = if slots > look { turn.wrapping_mul(look) % slots } else { 0 };
     let first = tallies.from(from).take_while(move |tally| tally.token.index() < from + look);
     // Around the end of the table, but not beyond where it began.
-    let again = (from + look).saturating_sub(slots).min(from);
+    let again = (from + look).saturating_sub(slots).max(FIRST).min(from);
     first.chain(tallies.iter().take_while(move |tally| tally.token.index() < again))
 }
 
+/// What is shown before what: a group, unsent bytes, time taken.
+type Rank = (u8, usize, u64);
+
 /// What is shown first: listeners, what is in trouble, the fullest, what works most.
-fn rank(tally: &Tally) -> (u8, usize, u64) {
+fn rank(tally: &Tally) -> Rank {
     let is_in_trouble = tally.is_full || tally.is_paused || tally.stalls > 0;
     let group = match tally.kind {
         Kind::Listener | Kind::Datagram => 4,

@@ -149,13 +149,10 @@ fn in_time_everybody_is_shown() {
         rounds += 1;
         assert!(rounds < 2000, "only {} were shown", seen.len());
         recorder.tick(recorder.now() + Duration::from_secs(2));
-        for tally in pick::pick(
-            &recorder,
-            &pick::Wish { most: 200, filter: "", always: &[] },
-            recorder.now(),
-        ) {
-            seen.insert(tally.token);
-        }
+        let wish = pick::Wish { most: 200, filter: "", always: &[] };
+        let picked = pick::pick(&recorder, &wish, recorder.now());
+        assert!(picked.len() <= 200 && picked.iter().any(|tally| tally.token.index() == 0));
+        seen.extend(picked.iter().map(|tally| tally.token));
     }
 }
 
