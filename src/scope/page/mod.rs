@@ -1,8 +1,8 @@
 //! The live page: the loop shows itself, by itself.
 //!
-//! Called by whoever serves HTTP on the loop: [`routes`] are mounted at `/_loop`. They read what the
-//! recorder keeps and change nothing; the page itself is three kinds of file beside this one, which
-//! need nothing from elsewhere.
+//! Called by whoever serves HTTP on the loop: [`routes`] are mounted at `/_loop`, where the page looks
+//! for what it loads. They read what the recorder keeps and change nothing; the page itself is files in
+//! the folder `web` beside this one, which need nothing from elsewhere.
 //!
 //! | route | what it gives |
 //! |---|---|
