@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("web", &["base", "proto", "session"]),
     ("app", &["base", "proto", "session", "web", "manual"]),
     // Watching: it sees facts, and shows them on the web.
-    ("scope", &["base", "session", "web"]),
+    ("scope", &["base", "proto", "session", "web"]),
     // Other ways to wait for the same connections.
     ("blocking", &["base", "session", "connection", "socket"]),
     // What is measured, as plain data; a load, which is a client; and the comparison of models.

@@ -345,6 +345,8 @@ fn strangers_may_not_look_unless_they_are_told() {
         // Somebody behind a proxy.
         (Loopback, "127.0.0.1:9", "Host: localhost\r\nX-Forwarded-For: 10.0.0.9\r\n", 403),
         (Loopback, "127.0.0.1:9", "Host: localhost\r\nForwarded: for=10.0.0.9\r\n", 403),
+        (Loopback, "127.0.0.1:9", "Host: localhost\r\nVia: 1.1 proxy\r\n", 403),
+        (Loopback, "127.0.0.1:9", "Host: localhost\r\nX-Real-IP: 10.0.0.9\r\n", 403),
         // Another site's script.
         (Loopback, "127.0.0.1:9", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n", 403),
         (Loopback, "127.0.0.1:9", "Host: localhost:8\r\nOrigin: http://localhost:9\r\n", 403),

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -286,7 +287,15 @@ fn write(file: &Path, recording: &Recording) -> io::Result<()> {
     // A pipe or a device is written to as it is.
     let is_special = fs::metadata(file).is_ok_and(|found| !found.is_file());
     let target = if is_special { file.as_os_str() } else { &part };
-    let mut out = BufWriter::new(File::create(target)?);
+    // It says who asked for what: that is for the owner's eyes. A file that is there already, or a
+    // link that somebody has laid, is not written through.
+    let mut how = File::options();
+    how.write(true).mode(0o600);
+    if !is_special {
+        let _ = fs::remove_file(target);
+        how.create_new(true);
+    }
+    let mut out = BufWriter::new(how.open(target)?);
     recording.write(&mut out)?;
     out.flush()?;
     if is_special { Ok(()) } else { fs::rename(&part, file) }

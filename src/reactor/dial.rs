@@ -57,11 +57,12 @@ pub(crate) fn dial<W: World>(
 ) -> Token {
     let token = table.next_token();
     let deadline = core.env.now + how.timeout;
+    let begun = begin(how, token, core);
     core.fact(Fact::Dialled { token });
     if let Address::Inet(at) = how.socket.address {
         core.fact(Fact::Peer { token, peer: at.into() });
     }
-    match begin(how, token, core) {
+    match begun {
         Ok((socket, tls)) => {
             core.env.live += 1;
             let connection = Connection::dialled(session, tls, deadline);
@@ -71,7 +72,10 @@ pub(crate) fn dial<W: World>(
             table.insert(token, Entry::Stream(entry));
             lifecycle::start(token, table, core);
         }
-        Err(reason) => {
+        Err((reason, error)) => {
+            if let Some(error) = error {
+                core.failed(token, Operation::Connect, &error);
+            }
             Connection::dialled(session, None, deadline).closed(reason, &mut core.env);
             core.fact(Fact::Closed { token, reason });
         }
@@ -79,31 +83,28 @@ pub(crate) fn dial<W: World>(
     token
 }
 
+/// Why nothing comes of it, and the system's words for it.
+type Refused = (CloseReason, Option<io::Error>);
+
 /// A registered socket on its way, and the TLS for it.
 fn begin<W: World>(
     how: &Dial,
     token: Token,
     core: &mut Core<W>,
-) -> Result<(W::Stream, Option<Tls>), CloseReason> {
+) -> Result<(W::Stream, Option<Tls>), Refused> {
     // A loop that ends begins nothing.
     if core.env.draining {
-        return Err(CloseReason::Drained);
+        return Err((CloseReason::Drained, None));
     }
     let tls = how.tls.as_ref().map(TlsPeer::connect).transpose().map_err(|error| {
         log::error!("TLS cannot start: {error}");
-        CloseReason::Tls
+        (CloseReason::Tls, None)
     })?;
     let failed = |error: io::Error| {
         log::debug!("dialling {}: {error}", how.socket.address);
-        CloseReason::from_connect(&error)
+        (CloseReason::from_connect(&error), Some(error))
     };
-    let mut socket = match core.world.connect(&how.socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            core.failed(token, Operation::Connect, &error);
-            return Err(failed(error));
-        }
-    };
+    let mut socket = core.world.connect(&how.socket).map_err(failed)?;
     match core.world.register(&mut socket, token, true) {
         Ok(()) => Ok((socket, tls)),
         Err(error) => {

@@ -144,6 +144,7 @@ mod epoll;
 #[path = "../../../tools/lessons/stage.rs"]
 mod stage;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -251,10 +252,19 @@ fn heading(lesson: &Lesson, act: &Act, at: SocketAddr, once: bool) -> String {
     )
 }
 
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 fn summary(act: &Act, outcome: &Outcome, kept: &Result<(), String>) -> String {
     let mut text = format!("\nserved well: {}; faults: {}\n", outcome.wells, outcome.faults);
+    // In a lesson without end the same is found of one socket after the other.
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &outcome.findings {
-        text += &format!("found: {}, {} times\n", finding.kind, finding.times);
+        *kinds.entry(finding.kind.as_str()).or_default() += 1;
+    }
+    for (kind, sockets) in kinds {
+        text += &format!("found: {kind}, of {sockets} socket{}\n", plural(sockets));
     }
     if outcome.findings.is_empty() {
         text += "found: nothing\n";

@@ -112,7 +112,7 @@ impl Findings {
     /// How many are kept.
     pub(super) const MOST: usize = 64;
 
-    /// Adds one, or renews the one that says the same of the same socket. `text` is asked last.
+    /// Adds one, or renews the one that says the same of the same socket.
     pub(super) fn add(&mut self, finding: Finding) {
         let same = |old: &&mut Finding| old.kind == finding.kind && old.token == finding.token;
         if let Some(old) = self.list.iter_mut().find(same) {

@@ -18,7 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::limits::Limits;
-use crate::probe::{Fact, Labels, Layer, Operation, Record, Recorder, Stage};
+use crate::probe::{Fact, Labels, Layer, Operation, Record, Recorder, Stage, Tallies};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -107,11 +107,11 @@ impl Detector {
         if recorder.total() < self.cursor {
             // It has begun anew.
             self.cursor = 0;
-            self.gap();
+            self.gap(recorder.tallies(), recorder.now());
         }
         let (first, records) = recorder.since(self.cursor);
         if first > self.cursor {
-            self.gap();
+            self.gap(recorder.tallies(), recorder.now());
         }
         for record in records {
             self.take(record, recorder.labels());
@@ -119,11 +119,19 @@ impl Detector {
         self.cursor = recorder.total();
     }
 
-    /// Facts are missing here: nothing is concluded from what sockets seem not to have done.
-    pub fn gap(&mut self) {
-        self.sockets.clear();
+    /// Facts are missing here: nothing is concluded from what sockets seem not to have done. What
+    /// `tallies` say of them at `at` is known all the same: whose bytes wait, and go on waiting.
+    pub fn gap(&mut self, tallies: &Tallies, at: Moment) {
+        let mut before = std::mem::take(&mut self.sockets);
         self.suspects.clear();
         self.turn = Turn { number: self.turn.number, ..Turn::new() };
+        for tally in tallies.iter().filter(|tally| tally.unsent >= self.bounds.high_water) {
+            let token = tally.token;
+            let Some(slot) = slot(&mut self.sockets, token) else { continue };
+            let known = before.get_mut(token.index()).and_then(Option::take);
+            *slot = Some(Box::new(Socket::full(tally, known.as_deref(), at)));
+            self.suspects.push(token.index());
+        }
     }
 
     /// Takes one fact in.
@@ -172,7 +180,11 @@ impl Detector {
     fn enter(&mut self, token: Token) {
         let born = self.turn.number;
         if let Some(slot) = slot(&mut self.sockets, token) {
-            *slot = Some(Box::new(Socket::new(token, born)));
+            // The list of suspects names places: whoever had this one may be in it still.
+            let suspected = slot.as_ref().is_some_and(|before| before.suspected);
+            let mut socket = Socket::new(token, born);
+            socket.suspected = suspected;
+            *slot = Some(Box::new(socket));
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::finding::FindingKind;
 use super::turn::Turn;
 use super::{Bounds, READ_CLOSED, READABLE, WRITABLE};
-use crate::probe::{LEVEL, Label, Stage};
+use crate::probe::{LEVEL, Label, Stage, Tally};
 use crate::time::Moment;
 use crate::token::Token;
 
@@ -117,6 +117,27 @@ impl Socket {
             refused: None,
             freed: None,
             is_paused: false,
+        }
+    }
+
+    /// A socket of which facts are missing, and whose unsent bytes are above the high watermark, as
+    /// they were if it was `known` before.
+    pub(super) fn full(tally: &Tally, known: Option<&Socket>, at: Moment) -> Self {
+        let known = known.filter(|known| known.token == tally.token);
+        let over = known.map_or(at, |known| match known.told & FindingKind::SlowReader.bit() {
+            0 => known.over.min(at),
+            _ => Moment::NEVER,
+        });
+        Socket {
+            label: tally.label,
+            life: tally.life,
+            interest: Some(tally.interest).filter(|bits| *bits != 0),
+            told: known.map_or(0, |known| known.told),
+            suspected: true,
+            is_full: tally.is_full,
+            unsent: tally.unsent,
+            over,
+            ..Socket::new(tally.token, Socket::UNKNOWN)
         }
     }
 

@@ -322,10 +322,29 @@ fn a_reader_is_slow_after_seconds_only() {
 }
 
 #[test]
+fn a_slow_reader_is_found_although_most_facts_are_missing() {
+    let mut recorder = Recorder::default();
+    let second = |number| Moment::START + Duration::from_secs(number);
+    recorder.start(second(0), 64, Duration::from_millis(20));
+    recorder.record(Fact::Accepted { token: WHO, from: DOOR });
+    recorder.record(Fact::HighWater { token: WHO, unsent: 300_000 });
+    let mut detector = Detector::new(&Limits::default());
+    for number in 1..=5 {
+        recorder.tick(second(number));
+        detector.gap(recorder.tallies(), recorder.now());
+        let (began, until) = (second(number), Moment::NEVER);
+        let polled = Record { at: began, fact: Fact::Polled { began, until, events: 0 } };
+        detector.take(&polled, recorder.labels());
+    }
+    let kinds: Vec<_> = detector.findings().iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::SlowReader], "once");
+}
+
+#[test]
 fn what_is_kept_is_bounded_and_a_gap_accuses_nobody() {
     let mut tale = Tale::new();
     tale.turn(1, 1).fact(readable()).fact(read(4096, 4096));
-    tale.detector.gap();
+    tale.detector.gap(&Tallies::default(), Moment::START);
     tale.turn(1000, 0);
     assert_eq!(tale.kinds(), []);
     let far = Token::new(u32::MAX, 7);

@@ -3,6 +3,7 @@
 //! Called before each route of the page. It looks at the peer's address and at what a browser says of
 //! the page that asks, and keeps nothing.
 
+use crate::proto::h1::Version;
 use crate::session::datagram::Peer;
 use crate::session::http::{Answered, Reply};
 use crate::web::problem::Problem;
@@ -17,6 +18,18 @@ pub enum Who {
     /// Everybody who can connect.
     Anyone,
 }
+
+/// What proxies add to the requests that they pass on.
+const PROXIES: &[&str] = &[
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+];
 
 /// Lets the request through, or says why not.
 pub(super) fn pass(
@@ -42,8 +55,9 @@ fn refusal(who: Who, request: &Request<'_>, peer: &Peer) -> Option<&'static str>
     if !is_here(peer) {
         return Some("this loop shows itself to peers on its own machine only");
     }
-    // Then it is the proxy that is here, and nobody knows who is behind it.
-    if has("forwarded") || has("x-forwarded-for") {
+    // Then it is the proxy that is here, and nobody knows who is behind it. One that says nothing
+    // of itself and speaks HTTP/1.1 cannot be told from a person.
+    if request.version == Version::Http10 || PROXIES.iter().any(|name| has(name)) {
         return Some("this loop does not show itself through a proxy");
     }
     let host = request.header("host").unwrap_or(b"localhost");
@@ -56,7 +70,8 @@ fn refusal(who: Who, request: &Request<'_>, peer: &Peer) -> Option<&'static str>
 fn is_here(peer: &Peer) -> bool {
     match peer {
         Peer::Inet(address) => address.ip().to_canonical().is_loopback(),
-        Peer::Unix(_) | Peer::Unnamed => true,
+        // Behind a Unix socket there is a proxy more often than a person.
+        Peer::Unix(_) | Peer::Unnamed => false,
     }
 }
 
@@ -125,6 +140,6 @@ mod tests {
         for text in ["10.0.0.1:9", "[2001:db8::1]:9", "[::ffff:10.0.0.1]:9"] {
             assert!(!is_here(&peer(text)), "{text}");
         }
-        assert!(is_here(&Peer::Unnamed));
+        assert!(!is_here(&Peer::Unnamed));
     }
 }

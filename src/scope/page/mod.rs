@@ -236,12 +236,12 @@ impl Watch {
         let detector = self.detector.get_or_insert_with(|| Detector::new(limits));
         let oldest = recorder.total().saturating_sub(HEEDED);
         if self.read < oldest || self.read > recorder.total() {
-            detector.gap();
+            detector.gap(recorder.tallies(), recorder.now());
             self.read = oldest;
         }
         let (first, records) = recorder.since(self.read);
         if first > self.read {
-            detector.gap();
+            detector.gap(recorder.tallies(), recorder.now());
         }
         records.for_each(|record| detector.take(record, recorder.labels()));
         self.read = recorder.total();

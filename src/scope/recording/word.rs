@@ -46,7 +46,7 @@ pub const fn name(fact: &Fact) -> &'static str {
 }
 
 /// All names of facts.
-pub const NAMES: [&str; 33] = [
+pub const NAMES: [&str; 34] = [
     "polled",
     "woken",
     "event",
@@ -75,6 +75,7 @@ pub const NAMES: [&str; 33] = [
     "paused",
     "descriptors",
     "resumed",
+    "removed",
     "shed",
     "received",
     "sent",

@@ -64,6 +64,8 @@ fn accept(
 fn receive(stage: &Stage, token: Token, upload: &mut Upload) -> Option<CloseReason> {
     let mut buffer = [0; 4096];
     // HERE: a short read says that the socket is empty, and so does `WouldBlock`. Nothing else does.
+    // (If the event says that the peer has ended its stream, one reads on to that end: no further
+    // event tells of it. This client waits for its answer first.)
     loop {
         match stage.read(token, &mut upload.socket, &mut buffer) {
             Ok(0) => return Some(CloseReason::PeerClosed),
