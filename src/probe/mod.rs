@@ -9,6 +9,7 @@ mod counters;
 mod fact;
 mod label;
 mod lag;
+mod place;
 mod recorder;
 mod spread;
 mod stage;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::place::Places;
 use super::{Call, Fact, Label, Labels, Stage, Tallies};
 use crate::time::Moment;
 use crate::token::Token;
@@ -60,6 +61,9 @@ pub struct Recorder {
     first: u64,
     /// Requests in the call under way.
     asked: u32,
+    /// Facts that the tallies have taken in.
+    settled: u64,
+    places: Places,
     /// From how long on a call is a stall.
     stall: Duration,
     /// What the thread's CPU clock showed, and when it was asked.
@@ -83,6 +87,8 @@ impl Default for Recorder {
             total: 0,
             first: 0,
             asked: 0,
+            settled: 0,
+            places: Places::default(),
             stall: Duration::MAX,
             cpu: (Moment::START, Duration::ZERO),
             slept: Duration::ZERO,
@@ -115,6 +121,7 @@ impl Recorder {
             // Readers that remember where they were go on.
             total: self.total,
             first: self.total,
+            settled: self.total,
             stall,
             descriptors: self.descriptors,
             ..Recorder::default()
@@ -181,7 +188,7 @@ impl Recorder {
     }
 
     /// Records a fact.
-    // Every caller names its fact, so that of the matches below one line is left.
+    // Every caller names its fact, so that a few stores are left of this where it is called.
     #[inline(always)]
     pub fn record(&mut self, fact: Fact) {
         // That an event was acted upon is seen from what follows.
@@ -189,12 +196,26 @@ impl Recorder {
             return;
         }
         let at = self.now;
-        self.tallies.take(&fact, at);
         let place = self.total as usize & self.ring.len().wrapping_sub(1);
         if let Some(slot) = self.ring.get_mut(place) {
             *slot = Record { at, fact };
             self.total += 1;
+            if self.total - self.settled == self.ring.len() as u64 {
+                self.settle();
+            }
         }
+    }
+
+    /// Has the tallies take in what was recorded since the last time. The loop does so at the end of
+    /// each turn: many facts one after the other cost less than each at its place.
+    pub fn settle(&mut self) {
+        let mask = self.ring.len().wrapping_sub(1);
+        for number in self.settled..self.total {
+            if let Some(Record { at, fact }) = self.ring.get(number as usize & mask) {
+                self.tallies.take(fact, *at);
+            }
+        }
+        self.settled = self.total;
     }
 
     /// A session was called at `began` and has returned now. Answers whether that was a stall, which
@@ -219,6 +240,7 @@ impl Recorder {
         let computing = (least.min(took) + most.min(took)) / 2;
         self.tick_cpu(cpu);
         self.record(Fact::Stall { token, began, computing: computing.as_nanos() as u64 });
+        self.settle();
         let mut label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);
         let asked = std::mem::take(&mut self.asked);
         if asked > 1 {
@@ -246,14 +268,30 @@ impl Recorder {
     /// Where a connection and its session are now, after a call; records it if it has changed.
     #[inline]
     pub fn stages(&mut self, token: Token, life: Stage, stage: Stage, why: Call) {
-        let tally = self.tallies.at(token, self.now);
-        let (was_life, was_stage) = (tally.life, tally.stage);
+        // One that is over has no session left to ask.
+        let is_over = stage == Stage::Unknown && life != Stage::Open;
+        let Some(place) = self.places.at(token) else { return };
+        let (was_life, was_stage) = (place.life, place.stage);
+        if life == was_life && (stage == was_stage || is_over) {
+            return;
+        }
+        place.life = life;
+        if !is_over {
+            place.stage = stage;
+        }
         if life != was_life {
             self.record(Fact::State { token, from: was_life, to: life, why });
         }
-        // One that is over has no session left to ask.
-        if stage != was_stage && (stage != Stage::Unknown || life == Stage::Open) {
+        if stage != was_stage && !is_over {
             self.record(Fact::State { token, from: was_stage, to: stage, why });
+        }
+    }
+
+    /// What the world was asked to watch a socket for; records it if it is something else than before.
+    pub fn interest(&mut self, token: Token, bits: u8) {
+        let Some(place) = self.places.at(token) else { return };
+        if std::mem::replace(&mut place.interest, bits) != bits {
+            self.record(Fact::Interest { token, bits });
         }
     }
 
@@ -277,7 +315,8 @@ impl Recorder {
         (first, records)
     }
 
-    /// A tally of each socket that is open and has been heard of since recording began.
+    /// A tally of each socket that is open and has been heard of since recording began, as things were
+    /// when they were [settled](Self::settle).
     pub fn tallies(&self) -> &Tallies {
         &self.tallies
     }
@@ -335,6 +374,7 @@ mod tests {
         assert_eq!((first, times.len(), times[0], times[63]), (36, 64, at(36), at(99)));
         assert_eq!(recorder.since(98).1.count(), 2);
         assert_eq!(recorder.since(1000).1.count(), 0);
+        recorder.settle();
         assert_eq!(recorder.tallies().get(WHO).map(|tally| tally.reads), Some(100));
     }
 
@@ -399,7 +439,10 @@ mod tests {
             (Stage::Open, Stage::Lingering),
         ];
         assert_eq!(found, expected);
+        recorder.settle();
+        assert_eq!(recorder.tallies().len(), 1);
         recorder.record(Fact::Closed { token: WHO, reason: CloseReason::Finished });
+        recorder.settle();
         assert!(recorder.tallies().is_empty());
     }
 

@@ -63,10 +63,7 @@ impl<W: World> Core<W> {
             bits.insert(Ready::WRITABLE);
         }
         let bits = bits.0 | if W::LEVEL { LEVEL } else { 0 };
-        let told = self.env.recorder.tallies().get(token).map(|tally| tally.interest);
-        if told != Some(bits) {
-            self.fact(Fact::Interest { token, bits });
-        }
+        self.env.recorder.interest(token, bits);
     }
 
     /// An operation on a socket has failed.

@@ -111,6 +111,9 @@ impl<W: World> Reactor<W> {
         self.resume_listeners();
         self.keep_draining();
         self.tell_stall();
+        if self.core.env.recorder.is_on() {
+            self.core.env.recorder.settle();
+        }
         polled?;
         let done = self.stopped || self.drain.is_over();
         Ok(Turn { events: count, more: self.has_work(), live: self.core.env.live, done })

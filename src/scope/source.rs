@@ -55,7 +55,8 @@ impl Source {
         match self {
             Source::Own => look(&env.recorder, &env.counters),
             Source::Other(watched) => {
-                let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                watched.recorder.settle();
                 look(&watched.recorder, &watched.counters)
             }
         }

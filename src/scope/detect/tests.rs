@@ -331,6 +331,7 @@ fn a_slow_reader_is_found_although_most_facts_are_missing() {
     let mut detector = Detector::new(&Limits::default());
     for number in 1..=5 {
         recorder.tick(second(number));
+        recorder.settle();
         detector.gap(recorder.tallies(), recorder.now());
         let (began, until) = (second(number), Moment::NEVER);
         let polled = Record { at: began, fact: Fact::Polled { began, until, events: 0 } };

@@ -127,7 +127,9 @@ pub fn routes(options: Options) -> Router {
 
 impl Shared {
     /// A sample as JSON, with the story from the `read`-th fact on; and how many facts there were.
-    fn sample(&self, env: &Env, ask: &Ask, observer: &Observer, read: u64) -> (String, u64) {
+    fn sample(&self, env: &mut Env, ask: &Ask, observer: &Observer, read: u64) -> (String, u64) {
+        // Who looks may have come in this very turn.
+        env.recorder.settle();
         let mut watch = self.watch.borrow_mut();
         let is_own = matches!(self.source, Source::Own);
         self.source.look(env, |recorder, counters| {

@@ -35,8 +35,10 @@ fn call(recorder: &mut Recorder, token: Token, began: u64, ended: u64) {
 fn looked(recorder: &Recorder, ask: &Ask, observer: Option<&Observer>) -> Value {
     let counters = Counters::default();
     let now = recorder.now();
+    let mut recorder = recorder.clone();
+    recorder.settle();
     let view = View {
-        recorder,
+        recorder: &recorder,
         counters: &counters,
         now,
         live: 3,
