@@ -1,5 +1,7 @@
 //! The detectors on the library's own loop: in the simulator, over many seeds, and on real sockets
-//! under a mixed load nothing is found but slow readers; and with one rule of the reactor switched off, the detector names what that does.
+//! under a mixed load nothing is found but slow readers; and with one rule of the reactor switched
+//! off, the detector names what that does.
+#![cfg(feature = "web")]
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
