@@ -117,8 +117,8 @@
 //! it, keeps the last of them in a ring, a tally of each socket, and the calls that held the loop,
 //! told computing from parked. Nobody reports anything besides: the page `/_loop`, `readyloop top`,
 //! recordings and the detectors of `scope` all read that one stream, and the simulator compares it
-//! with what really happened. It costs two looks at the clock a call, and one system call in 10 ms of
-//! work.
+//! with what really happened. It costs two looks at the clock a call, and one system call in half a
+//! second of work.
 //!
 //! # One message for many
 //!

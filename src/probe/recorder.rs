@@ -70,6 +70,8 @@ pub struct Recorder {
     cpu: (Moment, Duration),
     /// How long the loop has slept since.
     slept: Duration,
+    /// How much of its work was computing when that was last measured: from 0 to 1.
+    share: f64,
     tallies: Tallies,
     labels: Labels,
     stalls: Vec<Stall>,
@@ -92,6 +94,7 @@ impl Default for Recorder {
             stall: Duration::MAX,
             cpu: (Moment::START, Duration::ZERO),
             slept: Duration::ZERO,
+            share: 1.0,
             tallies: Tallies::default(),
             labels: Labels::default(),
             stalls: Vec::new(),
@@ -103,9 +106,8 @@ impl Default for Recorder {
 
 impl Recorder {
     /// The thread's CPU clock is asked after so much work, while the recorder is on. Asking is a system
-    /// call, the only one that watching makes: at most a hundred of them in a second of work, and one
-    /// at each stall.
-    pub const CPU_CLOCK: Duration = Duration::from_millis(10);
+    /// call, the only one that watching makes: two of them in a second of work, and one at each stall.
+    pub const CPU_CLOCK: Duration = Duration::from_millis(500);
     /// A wait shorter than this costs about as much CPU time as it takes.
     const NAP: Duration = Duration::from_micros(100);
 
@@ -183,6 +185,15 @@ impl Recorder {
 
     /// The thread's CPU clock was asked.
     pub fn tick_cpu(&mut self, cpu: Duration) {
+        let worked = self.worked(self.now);
+        if worked >= Recorder::CPU_CLOCK {
+            let used = cpu.saturating_sub(self.cpu.1);
+            self.share = (used.as_secs_f64() / worked.as_secs_f64()).clamp(0.0, 1.0);
+        }
+        self.set_cpu(cpu);
+    }
+
+    fn set_cpu(&mut self, cpu: Duration) {
         self.cpu = (self.now, cpu);
         self.slept = Duration::ZERO;
     }
@@ -233,12 +244,11 @@ impl Recorder {
     /// The last call was a stall; the thread's CPU clock shows `cpu` now.
     pub fn stalled(&mut self, token: Token, call: Call, began: Moment, cpu: Duration) -> Stall {
         let took = self.now.since(began);
-        // Of the CPU time since the clock was last asked some belongs to the work before this call:
-        // none of it, or as much as that took. The middle is wrong by no more than half of that.
-        let used = cpu.saturating_sub(self.cpu.1);
-        let (least, most) = (used.saturating_sub(self.worked(began)), used);
-        let computing = (least.min(took) + most.min(took)) / 2;
-        self.tick_cpu(cpu);
+        // Of the CPU time since the clock was last asked some belongs to the work before this call. A
+        // loop that works computes, but for what the machine gives to others: as much as it did lately.
+        let before = self.worked(began).mul_f64(self.share);
+        let computing = cpu.saturating_sub(self.cpu.1).saturating_sub(before).min(took);
+        self.set_cpu(cpu);
         self.record(Fact::Stall { token, began, computing: computing.as_nanos() as u64 });
         self.settle();
         let mut label = self.tallies.get(token).map_or(Label::default(), |tally| tally.label);
