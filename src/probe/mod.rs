@@ -27,7 +27,7 @@ pub use tally::{Kind, Tallies, Tally};
 /// Somebody who watches the loop.
 pub trait Probe {
     /// Called once for each fact, on the loop's thread; must be quick and must not block. What only a
-    /// [`Recorder`] causes (`Called`, `Request`, `State`, `Stall`) goes to that alone.
+    /// [`Recorder`] causes (`Called`, `Request`, `State`, `Interest`, `Stall`) goes to that alone.
     #[inline(always)]
     fn fact(&mut self, fact: Fact) {
         let _ = fact;
